@@ -1,0 +1,1 @@
+"""How an agent thinks: questions in, distributions over choices out. Importing it needs no torch, vLLM or FastAPI."""

@@ -1,0 +1,356 @@
+"""The one thread that runs a PyTorch model: batches of rows first, one token of a generation in between.
+
+Work arrives as jobs with a future each. A batch holds as many rows as fit a token budget, so that cancelling a future
+stops its work at the next batch; the budget follows the model's measured speed. A prompt longer than the budget is
+read in pieces. Generations advance a token at a time and only when no row waits: an answer is never late because a
+question is being written.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.engines.protocol import Generation
+from agents.engines.token_tree import Layout, Run, TokenTree
+from agents.errors import EngineError
+
+BATCH_SECONDS = 0.5
+"""How long a batch should take: the longest that cancelled work goes on. Longer batches are a little more efficient."""
+MIN_BATCH_TOKENS, MAX_BATCH_TOKENS = 64, 1024
+GATHER_SECONDS = 0.001
+"""How long to wait for more rows after the first: the members of one ensemble ask within a millisecond of each other."""
+
+
+@dataclass(eq=False)
+class Row:
+    """A sequence to read. At position ``context + i`` the log-probs of ``targets[i]`` as the next token are wanted."""
+
+    job: ScoreJob
+    index: int
+    tokens: list[int]
+    context: int
+    targets: list[list[int]]
+
+
+@dataclass(eq=False)
+class ScoreJob:
+    adapter: str | None
+    future: Future[list[list[list[float]]]]
+    results: list[list[list[float]]]
+    waiting: int = 0
+
+
+@dataclass(eq=False)
+class GenerateJob:
+    adapter: str | None
+    future: Future[Generation]
+    prompt: list[int]
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int | None
+    stop_ids: frozenset[int]
+    steps: Iterator[None] | None = None
+
+
+@dataclass
+class Counters:
+    """What the worker has done since it started; read by benchmarks and tests."""
+
+    batches: int = 0
+    computed_tokens: int = 0
+    reused_tokens: int = 0
+    requested_tokens: int = 0
+
+
+@dataclass(eq=False)
+class _Slot:
+    model: Any
+    tree: TokenTree = field(default_factory=TokenTree)
+
+
+class TorchWorker:
+    """Owns the models, one per adapter (None is the bare one), and the thread that runs them."""
+
+    def __init__(self, models: dict[str | None, Any], *, cache_tokens: int) -> None:
+        self.counters = Counters()
+        self.batch_tokens = MIN_BATCH_TOKENS
+        self._slots = {adapter: _Slot(model) for adapter, model in models.items()}
+        self._cache_tokens = cache_tokens
+        self._rows: deque[Row] = deque()
+        self._generations: deque[GenerateJob] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="aiac-torch-worker", daemon=True)
+        self._thread.start()
+
+    def score(self, adapter: str | None, rows: Sequence[tuple[list[int], int, list[list[int]]]]) -> Future[Any]:
+        """Queues rows of (tokens, context, targets). The future gives, for each row, the log-probs of its targets."""
+        job = ScoreJob(adapter, Future(), [[] for _ in rows], len(rows))
+        with self._changed:
+            self._require_open()
+            for index, (tokens, context, targets) in enumerate(rows):
+                self._rows.append(Row(job, index, tokens, context, targets))
+            self._changed.notify()
+        return job.future
+
+    def generate(self, job: GenerateJob) -> Future[Generation]:
+        with self._changed:
+            self._require_open()
+            self._generations.append(job)
+            self._changed.notify()
+        return job.future
+
+    def close(self) -> None:
+        """Stops after the batch that is running; whatever still waits ends with EngineError."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        for future in [row.job.future for row in self._rows] + [job.future for job in self._generations]:
+            _fail(future, EngineError("the engine was closed"))
+        self._rows.clear()
+        self._generations.clear()
+        self._slots.clear()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive() and not self._closing
+
+    def _require_open(self) -> None:
+        if not self.alive:
+            raise EngineError("the engine is closed")
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._rows or self._generations or self._closing):
+                    self._changed.wait()
+                if self._closing:
+                    return
+                if self._rows and len(self._rows) < self.batch_tokens:
+                    self._changed.wait(GATHER_SECONDS)
+            if batch := self._next_batch():
+                self._run_batch(batch)
+            elif self._generations:
+                self._run_generation_step()
+
+    def _next_batch(self) -> list[Row]:
+        """Rows of one adapter, in order of arrival, up to the token budget; cancelled ones fall out here."""
+        batch: list[Row] = []
+        budget = self.batch_tokens
+        with self._changed:
+            later: deque[Row] = deque()
+            while self._rows:
+                row = self._rows.popleft()
+                if row.job.future.done():
+                    continue
+                if batch and row.job.adapter != batch[0].job.adapter:
+                    later.append(row)
+                    continue
+                cost = self._fresh_tokens(row, batch[-1] if batch else None)
+                if batch and cost > budget:
+                    later.append(row)
+                    break
+                batch.append(row)
+                budget -= cost
+            self._rows.extendleft(reversed(later))
+        return batch
+
+    def _fresh_tokens(self, row: Row, previous: Row | None) -> int:
+        """About how many tokens ``row`` adds to a batch that ends with ``previous``: rows of a question come together."""
+        known = self._slots[row.job.adapter].tree.cached_length(row.tokens[: row.context])
+        if previous is not None:
+            shared = 0
+            for ours, theirs in zip(row.tokens, previous.tokens, strict=False):
+                if ours != theirs:
+                    break
+                shared += 1
+            known = max(known, shared)
+        return len(row.tokens) - known
+
+    def _run_batch(self, batch: list[Row]) -> None:
+        slot = self._slots[batch[0].job.adapter]
+        started = time.perf_counter()
+        try:
+            if len(batch) == 1 and (piece := self._first_piece(slot, batch[0])):
+                n_fresh = self._compute(slot, [(piece, len(piece), [])])[1]
+                with self._changed:
+                    self._rows.appendleft(batch[0])
+            else:
+                results, n_fresh = self._compute(slot, [(row.tokens, row.context, row.targets) for row in batch])
+                for row, result in zip(batch, results, strict=True):
+                    row.job.results[row.index] = result
+                    row.job.waiting -= 1
+                    if row.job.waiting == 0:
+                        _succeed(row.job.future, row.job.results)
+        except Exception as error:
+            for row in batch:
+                _fail(row.job.future, EngineError(f"the model failed: {type(error).__name__}: {error}"))
+            return
+        self._adapt(n_fresh, time.perf_counter() - started)
+
+    def _first_piece(self, slot: _Slot, row: Row) -> list[int]:
+        """The next part of a context too long for one batch, or nothing when the rest fits."""
+        known = slot.tree.cached_length(row.tokens[: row.context])
+        if row.context - known <= self.batch_tokens:
+            return []
+        return row.tokens[: known + self.batch_tokens]
+
+    def _adapt(self, n_tokens: int, seconds: float) -> None:
+        """Moves the budget towards BATCH_SECONDS worth of tokens. Small batches say little: fixed costs weigh in them."""
+        if n_tokens >= self.batch_tokens // 2:
+            target = n_tokens / seconds * BATCH_SECONDS
+            self.batch_tokens = int(min(max((self.batch_tokens + target) / 2, MIN_BATCH_TOKENS), MAX_BATCH_TOKENS))
+
+    def _compute(
+        self, slot: _Slot, rows: Sequence[tuple[list[int], int, list[list[int]]]]
+    ) -> tuple[list[list[list[float]]], int]:
+        """One forward pass over the rows as a tree. Returns the log-probs of each row's targets, and the tokens computed."""
+        import torch
+
+        tree = slot.tree
+        for tokens, context, _ in rows:
+            tree.insert(tokens, context)
+        paths = [tree.path(tokens) for tokens, _, _ in rows]
+        layout = tree.layout(paths)
+        wanted = [
+            [layout.offset(path, context + i) for i in range(len(targets))]
+            for path, (_, context, targets) in zip(paths, rows, strict=True)
+        ]
+        places = sorted({place for row in wanted for place in row})
+        with torch.inference_mode():
+            logits = _forward(slot.model, layout, places)
+            at = {place: i for i, place in enumerate(places)}
+            flat = [
+                (at[place], candidate)
+                for row, (_, _, targets) in zip(wanted, rows, strict=True)
+                for place, candidates in zip(row, targets, strict=True)
+                for candidate in candidates
+            ]
+            values: Iterator[float] = iter(())
+            if flat:
+                index = torch.tensor(flat, device=logits.device)
+                normaliser = logits.logsumexp(-1)
+                values = iter((logits[index[:, 0], index[:, 1]] - normaliser[index[:, 0]]).tolist())
+        tree.prune(self._cache_tokens)
+        self.counters.batches += 1
+        self.counters.computed_tokens += layout.n_fresh
+        self.counters.reused_tokens += layout.n_cached
+        self.counters.requested_tokens += sum(len(tokens) for tokens, _, _ in rows)
+        return [[[next(values) for _ in c] for c in targets] for _, _, targets in rows], layout.n_fresh
+
+    def _run_generation_step(self) -> None:
+        with self._changed:
+            job = self._generations.popleft()
+        if job.future.done():
+            return
+        try:
+            if job.steps is None:
+                job.steps = _generate(self._slots[job.adapter].model, job, self.batch_tokens)
+            next(job.steps)
+        except StopIteration as done:
+            _succeed(job.future, done.value)
+        except Exception as error:
+            _fail(job.future, EngineError(f"the model failed: {type(error).__name__}: {error}"))
+        else:
+            with self._changed:
+                self._generations.append(job)
+
+
+def _succeed(future: Future[Any], result: Any) -> None:
+    try:
+        future.set_result(result)
+    except InvalidStateError:
+        pass  # cancelled while its last batch ran
+
+
+def _fail(future: Future[Any], error: Exception) -> None:
+    try:
+        future.set_exception(error)
+    except InvalidStateError:
+        pass
+
+
+def _forward(model: Any, layout: Layout, places: list[int]) -> Any:
+    """Logits in float32, [len(places), vocabulary], at ``places`` of the fresh tokens; stores the keys and values."""
+    import torch
+    from transformers import DynamicCache
+
+    device, n_fresh, n_cached = model.device, layout.n_fresh, layout.n_cached
+    ids = torch.empty(n_fresh, dtype=torch.long)
+    positions = torch.empty(n_fresh, dtype=torch.long)
+    mask = torch.zeros(n_fresh, n_cached + n_fresh, dtype=torch.bool)
+    for run, offset in layout.fresh.items():
+        ids[offset : offset + len(run.tokens)] = torch.tensor(run.tokens)
+        positions[offset : offset + len(run.tokens)] = torch.arange(run.start, run.end)
+    for rows, columns, causal in layout.blocks():
+        block = torch.ones(rows.stop - rows.start, columns.stop - columns.start, dtype=torch.bool)
+        mask[rows, columns] = block.tril() if causal else block
+    cache = DynamicCache()
+    if layout.cached:
+        for layer, pairs in enumerate(zip(*(run.key_values or [] for run in layout.cached), strict=True)):
+            cache.update(torch.cat([k for k, _ in pairs], dim=2), torch.cat([v for _, v in pairs], dim=2), layer)
+    output = model(
+        input_ids=ids[None].to(device),
+        position_ids=positions[None].to(device),
+        # A mask of four dimensions is taken as it is by transformers' attention functions.
+        attention_mask=mask[None, None].to(device),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=torch.tensor(places or [0], device=device),
+    )
+    for run, offset in layout.fresh.items():
+        if run.keep:
+            _store(run, output.past_key_values, n_cached + offset)
+    return output.logits[0].float()
+
+
+def _store(run: Run, cache: Any, offset: int) -> None:
+    stop = offset + len(run.tokens)
+    # Cloned: a view would keep the whole batch's tensors alive.
+    run.key_values = [(l.keys[:, :, offset:stop].clone(), l.values[:, :, offset:stop].clone()) for l in cache.layers]
+
+
+def _generate(model: Any, job: GenerateJob, piece_tokens: int) -> Iterator[None]:
+    """Reads the prompt in pieces, then one token a step. Returns the Generation (as the iterator's value)."""
+    import torch
+    from transformers import DynamicCache, TopPLogitsWarper
+
+    device = model.device
+    random = torch.Generator(device=device)
+    if job.seed is not None:
+        random.manual_seed(job.seed)
+    else:
+        random.seed()
+    nucleus = TopPLogitsWarper(job.top_p) if job.top_p < 1.0 else None
+    cache = DynamicCache()
+    generated: list[int] = []
+    unread = list(job.prompt)
+    while True:
+        piece, unread = unread[:piece_tokens], unread[piece_tokens:]
+        with torch.inference_mode():
+            ids = torch.tensor([piece], device=device)
+            output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            if not unread:
+                scores = output.logits[:, -1].float()
+                if job.temperature > 0:
+                    scores = scores / job.temperature
+                    scores = nucleus(ids, scores) if nucleus else scores
+                    token = int(torch.multinomial(scores.softmax(-1), 1, generator=random))
+                else:
+                    token = int(scores.argmax(-1))
+        if not unread:
+            if token in job.stop_ids:
+                return Generation(tuple(generated), "stop")
+            generated.append(token)
+            if len(generated) >= job.max_tokens:
+                return Generation(tuple(generated), "length")
+            unread = [token]
+        yield

@@ -1,0 +1,195 @@
+"""The embedded engine: a checkpoint through transformers, in this process. The default on a machine without a GPU."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from agents.engines.protocol import Generation
+from agents.engines.tokenizer import ChatTokenizer
+from agents.engines.torch_worker import Counters, GenerateJob, TorchWorker
+from agents.errors import DamagedModelError, EngineError, MissingExtraError, PromptTooLongError
+
+CACHE_TOKENS = 8192
+"""Tokens of prefixes kept for reuse, per adapter: 380 MB for SmolLM2-135M in float32, 470 MB for Qwen2.5-1.5B."""
+
+logger = logging.getLogger(__name__)
+
+
+class TransformersEngine:
+    """Implements ``protocol.Engine``. Open it with ``load``; all computation happens on its worker thread."""
+
+    def __init__(
+        self, models: Mapping[str | None, Any], tokenizer: ChatTokenizer, *, cache_tokens: int = CACHE_TOKENS
+    ) -> None:
+        bare = models[None]
+        self._tokenizer = tokenizer
+        self._dtype = str(bare.dtype).removeprefix("torch.")
+        self._max_tokens = int(bare.config.max_position_embeddings)
+        eos = bare.generation_config.eos_token_id
+        self._stop_ids = frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
+        self._adapters = frozenset(models)
+        self._worker = TorchWorker(dict(models), cache_tokens=cache_tokens)
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint: Path,
+        adapters: Mapping[str, Path] | None = None,
+        *,
+        dtype: str | None = None,
+        threads: int | None = None,
+    ) -> TransformersEngine:
+        """Opens a checkpoint folder and merges each adapter into a copy of it.
+
+        ``dtype`` is chosen by the device when None: bfloat16 on a GPU and on CPUs with bfloat16 units, float32 on
+        others, where bfloat16 is emulated and about six times slower. ``threads`` defaults to what PyTorch chooses.
+        Weights load from safetensors only and no code of the checkpoint is run.
+        Raises MissingExtraError without PyTorch, DamagedModelError when files do not load or do not fit each other.
+        """
+        try:
+            import torch
+            import transformers
+        except ImportError as error:
+            raise MissingExtraError(f'{error.name} is not installed; run: pip install "aiac[cpu]"') from None
+        transformers.utils.logging.disable_progress_bar()
+        if threads is not None:
+            torch.set_num_threads(threads)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        chosen = getattr(torch, dtype or default_dtype(device.type))
+        models: dict[str | None, Any] = {None: _load_model(checkpoint, chosen).to(device).eval()}
+        for name, path in (adapters or {}).items():
+            models[name] = _merge_adapter(_load_model(checkpoint, chosen), path).to(device).eval()
+        return cls(models, ChatTokenizer(checkpoint))
+
+    @property
+    def tokenizer(self) -> ChatTokenizer:
+        return self._tokenizer
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype
+
+    @property
+    def counters(self) -> Counters:
+        return self._worker.counters
+
+    async def next_token_logprobs(
+        self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
+    ) -> list[float]:
+        self._check(prompt, 0, adapter)
+        rows = [(list(prompt), len(prompt) - 1, [list(candidates)])]
+        return list((await _result(self._worker.score(adapter, rows)))[0][0])
+
+    async def continuation_logprobs(
+        self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: str | None = None
+    ) -> list[list[float]]:
+        self._check(prompt, max(map(len, continuations), default=0), adapter)
+        rows = [
+            ([*prompt, *continuation[:-1]], len(prompt) - 1, [[token] for token in continuation])
+            for continuation in continuations
+            if continuation
+        ]
+        scored = iter(await _result(self._worker.score(adapter, rows)) if rows else [])
+        return [[values[0] for values in next(scored)] if continuation else [] for continuation in continuations]
+
+    async def generate(
+        self,
+        prompt: Sequence[int],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        json_schema: dict[str, Any] | None = None,
+        adapter: str | None = None,
+    ) -> Generation:
+        if json_schema is not None:
+            raise EngineError("the transformers engine does not constrain generation to a JSON schema")
+        self._check(prompt, max_tokens, adapter)
+        job = GenerateJob(adapter, Future(), list(prompt), max_tokens, temperature, top_p, seed, self._stop_ids)
+        generation: Generation = await _result(self._worker.generate(job))
+        return generation
+
+    async def check_health(self) -> None:
+        if not self._worker.alive:
+            raise EngineError("the engine is closed")
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._worker.close)
+
+    def _check(self, prompt: Sequence[int], extra: int, adapter: str | None) -> None:
+        if adapter not in self._adapters:
+            known = ", ".join(sorted(name for name in self._adapters if name)) or "none"
+            raise EngineError(f"adapter {adapter!r} is not loaded; loaded adapters: {known}")
+        if not prompt:
+            raise EngineError("a prompt needs at least one token")
+        if len(prompt) + extra > self._max_tokens:
+            raise PromptTooLongError(
+                f"a prompt of {len(prompt) + extra:,} tokens; the model's context holds {self._max_tokens:,}"
+            )
+
+
+async def _result(future: Future[Any]) -> Any:
+    """Waits without blocking the loop; cancelling the wait cancels the future, and so the work."""
+    return await asyncio.wrap_future(future)
+
+
+def default_dtype(device_type: str) -> str:
+    """``bfloat16`` where the hardware computes in it, else ``float32``."""
+    if device_type != "cpu":
+        return "bfloat16"
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore")
+    except OSError:
+        flags = ""
+    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+
+
+def _load_model(checkpoint: Path, dtype: Any) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            checkpoint,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    except Exception as error:
+        raise DamagedModelError(
+            str(checkpoint), f"a checkpoint that does not load ({_first_line(error)})", "config.json and *.safetensors"
+        ) from None
+    windows = {"full_attention"} ^ {"full_attention", *(getattr(model.config, "layer_types", None) or [])}
+    if windows:
+        raise EngineError(f"{checkpoint}: layers of type {', '.join(sorted(windows))} need an engine that knows them")
+    return model
+
+
+def _merge_adapter(model: Any, path: Path) -> Any:
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise MissingExtraError('peft is not installed; run: pip install "aiac[cpu]"') from None
+    if not (path / "adapter_model.safetensors").is_file():
+        raise DamagedModelError(str(path), "no adapter_model.safetensors", "an adapter saved as safetensors")
+    try:
+        return PeftModel.from_pretrained(model, str(path), local_files_only=True).merge_and_unload()
+    except Exception as error:
+        raise DamagedModelError(
+            str(path), f"an adapter that does not load ({_first_line(error)})", "an adapter made for this base model"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

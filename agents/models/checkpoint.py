@@ -1,0 +1,128 @@
+"""Checkpoint folders: what is recorded about one, and whether it still is what was recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from agents.errors import DamagedModelError, describe
+from agents.models.catalogue import ModelSpec
+from agents.models.download import sha256_of
+
+RECORD = "model.json"
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def write_record(folder: Path, spec: ModelSpec, converted_with: dict[str, str]) -> None:
+    """Write ``model.json`` into ``folder``: source, converting libraries, and every file's SHA-256 and bytes."""
+    files = {
+        file.name: {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+        for file in sorted(folder.iterdir())
+        if file.name != RECORD
+    }
+    record = {
+        "schema": 1,
+        "name": spec.name,
+        "hub_repo": spec.hub_repo,
+        "licence": spec.licence,
+        "source": {"file": spec.hub.filename, "bytes": spec.gguf_bytes, "sha256": spec.gguf_sha256},
+        "converted_with": converted_with,
+        "files": files,
+    }
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The contents of ``model.json``; raises ``DamagedModelError`` when it is missing or unreadable."""
+    file = folder / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if not all(isinstance(entry["bytes"], int) and entry["sha256"] for entry in record["files"].values()):
+            raise ValueError("files")
+        record["source"]["sha256"]
+    except FileNotFoundError as error:
+        raise DamagedModelError(str(file), "no such file", "the record that `aiac models pull` writes") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedModelError(
+            str(file), f"an unreadable record ({type(error).__name__})", "JSON with files"
+        ) from error
+    return dict(record)
+
+
+def is_complete(folder: Path, gguf_sha256: str) -> bool:
+    """Whether ``folder`` was made from the pinned GGUF and every recorded file is there with its size.
+
+    Takes no time even for large models: nothing is hashed. ``verify_checkpoint`` is the thorough check.
+    """
+    try:
+        record = read_record(folder)
+        sizes_fit = all((folder / name).stat().st_size == entry["bytes"] for name, entry in record["files"].items())
+    except (DamagedModelError, OSError):
+        return False
+    return sizes_fit and record["source"]["sha256"] == gguf_sha256
+
+
+def verify_checkpoint(path: Path) -> dict[str, Any]:
+    """Hash every file recorded in ``model.json`` again and return the record.
+
+    Raises ``DamagedModelError`` naming the first file that is missing, has another size or another SHA-256.
+    """
+    record = read_record(path)
+    for name, entry in record["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise DamagedModelError(str(file), "no such file", f"{entry['bytes']:,} bytes, as model.json records")
+        if (size := file.stat().st_size) != entry["bytes"]:
+            raise DamagedModelError(str(file), f"{size:,} bytes", f"{entry['bytes']:,} bytes, as model.json records")
+        if (found := sha256_of(file)) != entry["sha256"]:
+            raise DamagedModelError(str(file), f"SHA-256 {found}", f"SHA-256 {entry['sha256']}, as model.json records")
+    return record
+
+
+def checkpoint_sha256(path: Path) -> str:
+    """The SHA-256 that identifies the weights in the folder ``path``.
+
+    That of ``model.safetensors`` where there is one; for shards, that of the lines ``name:sha256`` (each ending in a
+    newline) of all ``*.safetensors`` files, sorted by name. Raises ``DamagedModelError`` when there are no such files.
+    """
+    single = path / "model.safetensors"
+    if single.is_file():
+        return sha256_of(single)
+    shards = sorted(path.glob("*.safetensors"))
+    if not shards:
+        raise DamagedModelError(str(path), "no weights", "*.safetensors files")
+    lines = "".join(f"{shard.name}:{sha256_of(shard)}\n" for shard in shards)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def verified_base_sha256(path: Path) -> str:
+    """The SHA-256 a manifest knows the base model in ``path`` by, after checking that the files are whole.
+
+    For a pulled model that is the pin of the file it was converted from: it does not depend on the versions of the
+    libraries that converted it. For a checkpoint somebody brings it is ``checkpoint_sha256``. Raises
+    ``DamagedModelError`` as ``verify_checkpoint`` and ``checkpoint_sha256`` do.
+    """
+    if (path / RECORD).is_file():
+        return str(verify_checkpoint(path)["source"]["sha256"])
+    return checkpoint_sha256(path)
+
+
+def checkpoint_folder(name_or_path: str | Path) -> Path | None:
+    """``name_or_path`` as a checkpoint somebody brings: a folder with ``config.json``; None when it is not one.
+
+    Raises ``DamagedModelError`` when the folder has no safetensors weights.
+    """
+    folder = Path(name_or_path).expanduser()
+    if not (folder / "config.json").is_file():
+        return None
+    if any(folder.glob("*.safetensors")):
+        return folder
+    pickled = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLED)
+    # A pickle runs whatever code it likes when it is loaded, so those weights are refused, not converted.
+    raise DamagedModelError(
+        str(folder),
+        f"only pickled weights ({describe(pickled[0])})" if pickled else "no weights",
+        "*.safetensors files, for weights load from safetensors only",
+    )

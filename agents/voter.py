@@ -1,0 +1,88 @@
+"""A member at work: the steps a question takes, and its distribution after each of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from agents.engines.protocol import Engine
+from agents.manifest import Member
+from agents.permutation import Order, cyclic_orders
+from agents.prompts import PromptRenderer
+from agents.schema import Question
+from agents.scoring import cloze_scores, distribution, letter_scores
+
+
+@dataclass(frozen=True)
+class Vote:
+    """A member's view of a question so far. ``scores`` are before the temperature, one a choice."""
+
+    scores: list[float]
+    probabilities: list[float]
+    steps_done: int
+    steps_total: int
+
+    @property
+    def complete(self) -> bool:
+        return self.steps_done == self.steps_total
+
+
+class Voter:
+    """Binds a member of a manifest to the engine (and adapter) that computes it."""
+
+    def __init__(self, member: Member, engine: Engine, renderer: PromptRenderer, adapter: str | None = None) -> None:
+        self.member = member
+        self._engine = engine
+        self._renderer = renderer
+        self._adapter = adapter
+
+    def steps(self, question: Question) -> int:
+        """How many engine calls a complete vote takes: one an order for letters, one for cloze."""
+        return len(self._orders(question)) if self.member.method == "letter" else 1
+
+    async def votes(self, question: Question) -> AsyncIterator[Vote]:
+        """The vote after each step, the last one complete. Raises as the engine does."""
+        if self.member.method == "letter":
+            async for vote in self._letter_votes(question):
+                yield vote
+        else:
+            yield await self._cloze_vote(question)
+
+    def _orders(self, question: Question) -> list[Order]:
+        return cyclic_orders(len(question.choices), self.member.orders)
+
+    async def _letter_votes(self, question: Question) -> AsyncIterator[Vote]:
+        orders = self._orders(question)
+        prior = self.member.prior.get(len(question.choices))
+        # All orders are queued at once, so that the engine may batch them; each counts as soon as it is there.
+        tasks = [asyncio.create_task(self.label_logprobs(question, order)) for order in orders]
+        seen: list[tuple[Order, list[float]]] = []
+        try:
+            for order, task in zip(orders, tasks, strict=True):
+                seen.append((order, await task))
+                yield self._vote(letter_scores(seen, prior), len(seen), len(orders))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def label_logprobs(self, question: Question, order: Order) -> list[float]:
+        """Log-probs of the labels by place, with the choices shown in ``order``."""
+        prompt = self._renderer.letter(question, order)
+        return await self._engine.next_token_logprobs(prompt.token_ids, prompt.label_ids, self._adapter)
+
+    async def _cloze_vote(self, question: Question) -> Vote:
+        prompts = [self._renderer.cloze(question)]
+        if self.member.method == "cloze_pmi":
+            prompts.append(self._renderer.unconditional(question))
+        conditional, *unconditional = await asyncio.gather(
+            *(self._engine.continuation_logprobs(p.token_ids, p.continuations, self._adapter) for p in prompts)
+        )
+        scores = cloze_scores(
+            self.member.method, question.choices, conditional, unconditional[0] if unconditional else None
+        )
+        return self._vote(scores, 1, 1)
+
+    def _vote(self, scores: list[float], done: int, total: int) -> Vote:
+        return Vote(scores, distribution(scores, self.member.temperature), done, total)

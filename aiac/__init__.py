@@ -1,0 +1,1 @@
+"""The command line over agents, training and service."""

@@ -1,0 +1,1 @@
+"""The HTTP service: a loaded ensemble behind POST /answer."""
