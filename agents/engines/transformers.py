@@ -47,8 +47,9 @@ class TransformersEngine:
     ) -> TransformersEngine:
         """Opens a checkpoint folder and merges each adapter into a copy of it.
 
-        ``dtype`` is chosen by the device when None: bfloat16 on a GPU and on CPUs with bfloat16 units, float32 on
-        others, where bfloat16 is emulated and about six times slower. ``threads`` defaults to what PyTorch chooses.
+        ``dtype`` None is bfloat16 on a GPU and float32 on a CPU: without bfloat16 units a CPU emulates them, about six
+        times slower, and with them it gains a factor of 1.5 to 2 for log-probs that are off by up to 0.2 nats.
+        ``threads`` defaults to what PyTorch chooses.
         Weights load from safetensors only and no code of the checkpoint is run.
         Raises MissingExtraError without PyTorch, DamagedModelError when files do not load or do not fit each other.
         """
@@ -61,10 +62,10 @@ class TransformersEngine:
         if threads is not None:
             torch.set_num_threads(threads)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        chosen = getattr(torch, dtype or default_dtype(device.type))
-        models: dict[str | None, Any] = {None: _load_model(checkpoint, chosen).to(device).eval()}
+        chosen = getattr(torch, dtype or ("float32" if device.type == "cpu" else "bfloat16"))
+        models: dict[str | None, Any] = {None: load_model(checkpoint, chosen).to(device).eval()}
         for name, path in (adapters or {}).items():
-            models[name] = _merge_adapter(_load_model(checkpoint, chosen), path).to(device).eval()
+            models[name] = _merge_adapter(load_model(checkpoint, chosen), path).to(device).eval()
         return cls(models, ChatTokenizer(checkpoint))
 
     @property
@@ -140,18 +141,11 @@ async def _result(future: Future[Any]) -> Any:
     return await asyncio.wrap_future(future)
 
 
-def default_dtype(device_type: str) -> str:
-    """``bfloat16`` where the hardware computes in it, else ``float32``."""
-    if device_type != "cpu":
-        return "bfloat16"
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore")
-    except OSError:
-        flags = ""
-    return "bfloat16" if "avx512_bf16" in flags or "amx_bf16" in flags else "float32"
+def load_model(checkpoint: Path, dtype: Any) -> Any:
+    """The checkpoint's causal model, from safetensors only. Raises DamagedModelError when it does not load.
 
-
-def _load_model(checkpoint: Path, dtype: Any) -> Any:
+    Raises EngineError for layers that do not attend to everything before them: the token tree's mask would be wrong.
+    """
     from transformers import AutoModelForCausalLM
 
     try:

@@ -1,0 +1,115 @@
+"""A file of questions in, a file of answers out. Rows keep their places; outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.answerer import Answerer, Verdict
+from agents.deadline import Deadline
+from agents.errors import FileError
+from agents.rules import CountTokens, Edition, filter_answers
+from agents.schema import BrokenRow, Question, read_questions
+
+
+@dataclass(frozen=True)
+class AnsweredFile:
+    """One entry a row of the file: a verdict, or the reason why there is none."""
+
+    verdicts: list[Verdict | BrokenRow]
+    seconds: float
+
+    def answers(self) -> list[dict[str, str] | None]:
+        """The canonical answers, null in the place of a broken row."""
+        return [None if isinstance(v, BrokenRow) else v.answer.canonical() for v in self.verdicts]
+
+
+def read_question_file(path: Path) -> list[Question | BrokenRow]:
+    """Every row of a JSON file of questions. Raises FileError, and QuestionError when it holds no rows at all."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(str(path), f"bytes that are not UTF-8 (at {error.start})", "a JSON file in UTF-8") from None
+    except OSError as error:
+        raise FileError(str(path), str(error.strerror).lower(), "a readable JSON file of questions") from None
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(str(path), f"text that is not JSON ({error})", "a JSON file of questions") from None
+    return read_questions(text)
+
+
+async def answer_rows(
+    answerer: Answerer,
+    rows: Sequence[Question | BrokenRow],
+    edition: Edition,
+    *,
+    batch_size: int = 1,
+    advance: Callable[[], None] = lambda: None,
+) -> AnsweredFile:
+    """A verdict for every row that is a question, ``batch_size`` of them at a time.
+
+    Each question has the edition's seconds from the moment its turn comes.
+    """
+    started = time.perf_counter()
+    slots = asyncio.Semaphore(batch_size)
+
+    async def one(row: Question | BrokenRow) -> Verdict | BrokenRow:
+        verdict: Verdict | BrokenRow = row if isinstance(row, BrokenRow) else await timed(row)
+        advance()
+        return verdict
+
+    async def timed(question: Question) -> Verdict:
+        async with slots:
+            return await answerer.answer(question, Deadline.after(edition.answer_seconds))
+
+    verdicts = await asyncio.gather(*(one(row) for row in rows))
+    return AnsweredFile(list(verdicts), time.perf_counter() - started)
+
+
+def filtered_path(output: Path) -> Path:
+    """Where the organisers look for the filtered copy: ``answers.json`` -> ``filtered_answers.json`` beside it."""
+    return output.with_name(f"filtered_{output.name}")
+
+
+def write_answers(output: Path, answers: list[dict[str, str] | None], edition: Edition, count: CountTokens) -> None:
+    """Both output files of the organisers' command line. Raises FileError; neither is ever half written."""
+    write_whole(output, dump_rows(answers))
+    write_whole(filtered_path(output), dump_rows(filter_answers(answers, count, edition)))
+
+
+def dump_rows(rows: Sequence[Any]) -> str:
+    return json.dumps(list(rows), indent=4, ensure_ascii=False) + "\n"
+
+
+def require_writable(output: Path) -> None:
+    """Raises FileError when ``output`` could not be written: better before the work than after it."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise FileError(str(output.parent), str(error.strerror).lower(), "a folder that can be written") from None
+    if output.is_dir():
+        raise FileError(str(output), "a folder", "the path of a file")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes beside ``path`` and renames, so that a reader sees the old file or the new one. Raises FileError."""
+    require_writable(path)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(text)
+        Path(beside).chmod(0o644)
+        os.replace(beside, path)  # noqa: PTH105
+    except OSError as error:
+        Path(beside).unlink(missing_ok=True)
+        raise FileError(str(path), str(error.strerror).lower(), "room to write") from None

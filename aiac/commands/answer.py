@@ -1,0 +1,39 @@
+"""`aiac answer`: a file of questions in, a file of answers out."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def answer(
+    file: Annotated[Path, typer.Argument(help="A JSON file of questions, in any shape the field uses.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Where the answers go; beside the questions as *.answers.json when not given.")
+    ] = None,
+    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = "default",
+    edition: Annotated[str, typer.Option(help="The edition whose limits and filter apply.")] = "oct2025_aiac",
+    batch_size: Annotated[int, typer.Option(min=1, help="Questions at a time.")] = 5,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
+) -> None:
+    """Answer every question of a file; a broken row becomes null, with its reason on stderr."""
+    from agents.files import read_question_file, require_writable
+    from agents.rules import load_edition
+    from aiac.commands.opening import open_ensemble
+
+    limits = load_edition(edition)
+    rows = read_question_file(file)
+    target = output or file.with_name(f"{file.stem}.answers.json")
+    require_writable(target)
+
+    async def run() -> None:
+        loaded = await open_ensemble(ensemble, dtype=dtype)
+        try:
+            await answer_to_file(loaded.answerer, loaded.engine.tokenizer, rows, target, limits, batch_size)
+        finally:
+            await loaded.close()
+
+    asyncio.run(run())

@@ -1,0 +1,103 @@
+"""`aiac validate`: how good an ensemble is on rows whose key is known."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def validate(
+    data: Annotated[list[str], typer.Argument(help="Question files with keys: paths, or names in AIAC_DATA_DIR.")],
+    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = "default",
+    limit: Annotated[int | None, typer.Option(min=1, help="Rows drawn from each file; all when not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0,
+    edition: Annotated[str, typer.Option(help="The edition whose seconds an answer bound each answer.")] = "oct2025_aiac",
+    concurrency: Annotated[int, typer.Option(min=1, help="Questions at a time; latencies are honest at 1.")] = 1,
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
+    output: Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")] = None,
+) -> None:
+    """Accuracy by source with 95% Wilson intervals, each member and the pool, letters, bias, calibration, latency."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from agents.files import write_whole
+    from agents.rules import load_edition
+    from aiac.commands.opening import open_ensemble
+    from training.data import dump_json, find_data, read_data
+    from training.validate import judge_rows, summarise
+
+    seconds = load_edition(edition).answer_seconds
+    files = [read_data(find_data(name), limit=limit, seed=seed) for name in data]
+    rows = [row for file in files for row in file.rows]
+
+    async def run() -> dict[str, Any]:
+        loaded = await open_ensemble(ensemble, dtype=dtype)
+        columns = (TextColumn("answering"), MofNCompleteColumn(), TimeRemainingColumn())
+        try:
+            with Progress(*columns, console=Console(stderr=True)) as bars:
+                task = bars.add_task("answering", total=len(rows))
+                judged = await judge_rows(
+                    loaded.answerer, rows, seconds=seconds, concurrency=concurrency, advance=lambda: bars.advance(task)
+                )
+        finally:
+            await loaded.close()
+        return {
+            "ensemble": loaded.manifest.name,
+            "base": loaded.manifest.base.model,
+            "pooling": loaded.manifest.pooling,
+            "dtype": loaded.engine.dtype,
+            "limit": limit,
+            "seed": seed,
+            "deadline_seconds": seconds,
+            "concurrency": concurrency,
+            "files": {
+                file.path.name: {"sha256": file.sha256, "rows": len(file.rows), "skipped": dict(file.skipped)}
+                for file in files
+            },
+            **summarise(judged),
+        }
+
+    report = asyncio.run(run())
+    if output is not None:
+        write_whole(output, dump_json(report))
+    Console().print(report_table(report))
+
+
+def report_table(report: dict[str, Any]) -> Table:
+    """The report as a person reads it: a row a voter, a column a source."""
+    from rich.table import Table
+
+    sources = list(report["voters"]["pool"]["by_source"])
+    latency = report["seconds_per_question"]
+    caption = (
+        f"{report['rows']} rows, {report['degraded']} cut short by the {report['deadline_seconds']} s deadline; "
+        f"seconds a question: p50 {latency['p50']:.3f}, p95 {latency['p95']:.3f}, p99 {latency['p99']:.3f}"
+    )
+    title = f"{report['ensemble']} ({report['base']}, {report['dtype']}): accuracy % [95% interval]"
+    table = Table("Voter", *sources, "all", "letters %", "RStd", "ECE", "Brier", title=title, caption=caption)
+    for name, voter in report["voters"].items():
+        if not voter["rows"]:
+            table.add_row(name, *["-"] * (len(sources) + 5))
+            continue
+        letters = " ".join(f"{letter}{share * 100:.0f}" for letter, share in voter["letters"].items())
+        spread = voter["recall_spread"]
+        table.add_row(
+            name,
+            *(_interval(voter["by_source"][source]) if source in voter["by_source"] else "-" for source in sources),
+            _interval(voter),
+            letters,
+            "-" if spread is None else f"{spread:.3f}",
+            f"{voter['ece']:.3f}",
+            f"{voter['brier']:.3f}",
+        )
+    return table
+
+
+def _interval(cell: dict[str, Any]) -> str:
+    return f"{cell['accuracy'] * 100:.1f} [{cell['low'] * 100:.1f}, {cell['high'] * 100:.1f}]"

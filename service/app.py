@@ -1,0 +1,75 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from agents.rules import load_edition
+from service.deadlines import DeadlinePolicy
+from service.metrics import Metrics
+from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware
+from service.openapi import install_openapi
+from service.problems import install_handlers
+from service.routes.answer import AnswerService, answer_router
+from service.routes.console import console_router
+from service.routes.health import health_router
+from service.routes.metrics import metrics_router
+from service.settings import Settings
+from service.state import Load, ServiceState
+
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings, load: Load) -> FastAPI:
+    """The service as an ASGI application; ``app.state.service`` is its ServiceState.
+
+    ``load`` runs in the background from start-up on, so that probes are answered meanwhile. Its failure does not stop
+    the application: every answer and /ready then say why, and ``ServiceState.error`` holds it. At shutdown, which the
+    server starts once requests are finished, the ensemble is closed. Raises InputError for an edition that is not
+    known.
+    """
+    edition = load_edition(settings.edition)
+    state = ServiceState()
+    metrics = Metrics(state)
+    policy = DeadlinePolicy(limit_s=edition.answer_seconds, margin_s=settings.margin_ms / 1000)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loading = asyncio.create_task(state.load(load))
+        try:
+            yield
+        finally:
+            loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
+            await state.close()
+
+    app = FastAPI(
+        title="aiac",
+        version=VERSION,
+        description="Answers multiple-choice questions with a checked ensemble, never late.",
+        lifespan=lifespan,
+        # FastAPI's pages load their scripts from elsewhere; the document itself is at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service = state
+    app.include_router(console_router())
+    app.include_router(health_router(state, settings))
+    app.include_router(metrics_router(metrics))
+    app.include_router(answer_router(AnswerService(state, metrics, policy, settings)))
+    install_handlers(app)
+    install_openapi(app, key_required=settings.api_key is not None)
+
+    def limit_bytes(path: str) -> int:
+        return settings.max_batch_body_bytes if path == "/answers" else settings.max_body_bytes
+
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=limit_bytes)
+    if settings.api_key is not None:
+        app.add_middleware(KeyMiddleware, key=settings.api_key.get_secret_value())
+    app.add_middleware(ArrivalMiddleware)
+    return app

@@ -1,0 +1,133 @@
+"""The OpenAPI document: request bodies that routes read themselves, and the problems they answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from agents.schema import KEY_FIELDS, LETTERS, MAX_CHOICE_CHARS, MAX_CHOICES, MAX_QUESTION_CHARS, MIN_CHOICES
+from service.middleware import OPEN_PATHS
+from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem
+
+EASY = {"question": "What is the capital of France?", "choices": ["London", "Paris", "Rome", "Madrid"]}
+"""A question for examples; any model answers it."""
+
+_PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
+_MEANINGS = {
+    401: "The bearer key is missing or wrong.",
+    413: "The body is over the limit.",
+    422: "Something sent is wrong: the field, what was found and what is expected.",
+    503: "Nothing can answer now: still loading, or loading failed.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of a route that can answer with these statuses."""
+    return {status: _problem(status) for status in statuses}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": _MEANINGS[status],
+        "content": {MEDIA_TYPE: {"schema": _PROBLEM_REF}},
+    }
+    if status == 503:
+        wait = {"description": f"Seconds to wait ({RETRY_AFTER_SECONDS}).", "schema": {"type": "integer"}}
+        response["headers"] = {"Retry-After": wait}
+    return response
+
+
+def _text(limit: int) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": limit, "pattern": r"\S"}
+
+
+_CHOICES = {
+    "description": f"{MIN_CHOICES} to {MAX_CHOICES} distinct choices: a list, with or without letters in front of "
+    "them, or an object by letter.",
+    "anyOf": [
+        {"type": "array", "minItems": MIN_CHOICES, "maxItems": MAX_CHOICES, "items": _text(MAX_CHOICE_CHARS)},
+        {
+            "type": "object",
+            "properties": {letter: _text(MAX_CHOICE_CHARS) for letter in LETTERS},
+            "required": list(LETTERS[:MIN_CHOICES]),
+            "additionalProperties": False,
+        },
+    ],
+}
+
+_QUESTION = {
+    "type": "object",
+    "description": "A question. Fields that are not listed, an explanation above all, are left unread. The same as a "
+    f"JSON string, or as a list of one, is taken too, and so is a key under {', '.join(KEY_FIELDS)}: it is not used.",
+    "properties": {
+        "question": _text(MAX_QUESTION_CHARS),
+        "choices": _CHOICES,
+        "topic": {"description": "Left unread unless it is a string."},
+    },
+    "required": ["question", "choices"],
+}
+
+QUESTION_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": _QUESTION,
+                "examples": {
+                    "list": {"summary": "Choices as a list", "value": EASY},
+                    "letters": {
+                        "summary": "Choices by letter",
+                        "value": {**EASY, "choices": dict(zip(LETTERS, EASY["choices"], strict=False))},
+                    },
+                },
+            }
+        },
+    }
+}
+
+QUESTIONS_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "description": "Questions: a list of them (or of JSON strings), an object with questions, an "
+                    "object of lists by topic, or one question. A row that is not a question gets null.",
+                    "anyOf": [
+                        {"type": "array", "items": {}},
+                        {"type": "object", "properties": {"questions": {"type": ["array", "object"]}}},
+                    ],
+                },
+                "examples": {"list": {"summary": "A list", "value": [EASY, EASY]}},
+            }
+        },
+    }
+}
+
+
+def install_openapi(app: FastAPI, *, key_required: bool) -> None:
+    """Completes the document that FastAPI makes with Problem and, when a key is set, how to send it."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                summary=app.summary,
+            )
+            components = schema.setdefault("components", {})
+            components.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+            if key_required:
+                components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+                for path, operations in schema["paths"].items():
+                    for operation in operations.values() if path not in OPEN_PATHS else ():
+                        operation["security"] = [{"key": []}]
+                        operation["responses"]["401"] = _problem(401)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]

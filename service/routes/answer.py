@@ -1,0 +1,170 @@
+"""POST /answer, /answers and /answer_question: questions in, letters out, on time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import WithJsonSchema
+from starlette.responses import Response
+
+from agents.answerer import Verdict
+from agents.deadline import Deadline
+from agents.errors import AiacError, InputError, QuestionError
+from agents.loading import LoadedEnsemble
+from agents.schema import BrokenRow, Question, read_question, read_questions
+from service import schemas
+from service.body import parse
+from service.deadlines import HEADER, MAX_DEADLINE_MS, DeadlinePolicy, read_deadline_ms
+from service.metrics import Metrics
+from service.middleware import arrived_s
+from service.openapi import QUESTION_BODY, QUESTIONS_BODY, problems
+from service.problems import JsonResponse
+from service.settings import Settings
+from service.state import ServiceState
+
+Detail = Annotated[bool, Query(description="Whether to return what the answer rests on as well.")]
+
+
+def deadline_ms(
+    header: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            description="Milliseconds from the request's arrival by which to answer. It may only shorten the "
+            "edition's limit. In a batch it bounds all of it.",
+        ),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS}),
+    ] = None,
+) -> int | None:
+    return read_deadline_ms(header)
+
+
+DeadlineMs = Annotated[int | None, Depends(deadline_ms)]
+
+
+def single_question(payload: Any) -> Question:
+    """The one question of a payload in any shape. Raises QuestionError, for several naming where to send those."""
+    if isinstance(payload, list) and len(payload) > 1:
+        raise QuestionError("question row", f"a list of {len(payload)}", "one question; POST /answers takes many")
+    if isinstance(payload, dict) and "question" not in payload and isinstance(payload.get("questions"), list):
+        if len(payload["questions"]) != 1:
+            found = f"{len(payload['questions'])} questions"
+            raise QuestionError("questions", found, "one question; POST /answers takes many")
+        payload = payload["questions"]
+    return read_question(payload)
+
+
+class AnswerService:
+    """Answers questions of one app and counts what happens to them."""
+
+    def __init__(self, state: ServiceState, metrics: Metrics, policy: DeadlinePolicy, settings: Settings) -> None:
+        self.state = state
+        self.metrics = metrics
+        self.policy = policy
+        self.settings = settings
+
+    async def one(self, request: Request, requested_ms: int | None) -> tuple[LoadedEnsemble, Question, Verdict]:
+        """The answer to the question in a request's body. Raises NotReadyError, and InputError for the body."""
+        with self._counting_refusals():
+            ensemble = self.state.require_ensemble()
+            question = parse(await request.body(), single_question)
+        arrived = arrived_s(request)
+        deadline = self.policy.deadline(arrived, requested_ms)
+        return ensemble, question, await self._answer(ensemble, question, deadline, arrived)
+
+    async def many(self, request: Request, requested_ms: int | None, detail: bool) -> dict[str, Any]:
+        """The fields of BatchAnswers for a request's body. Raises as ``one`` does."""
+        with self._counting_refusals():
+            ensemble = self.state.require_ensemble()
+            # On a thread, since reading a full batch takes long enough to make other requests late.
+            rows = await asyncio.to_thread(parse, await request.body(), read_questions)
+            limit = self.settings.max_batch_questions
+            if len(rows) > limit:
+                raise InputError(
+                    "questions", f"{len(rows):,} questions", f"at most {limit:,} (AIAC_MAX_BATCH_QUESTIONS)"
+                )
+        self.metrics.batch(len(rows))
+        arrived = arrived_s(request)
+        places = asyncio.Semaphore(self.settings.batch_concurrency)
+
+        async def row(position: int, question: Question | BrokenRow) -> dict[str, Any] | None:
+            if isinstance(question, BrokenRow):
+                self.metrics.refused()
+                return None
+            deadline = self.policy.deadline(arrived, requested_ms, position)
+            async with places:
+                verdict = await self._answer(ensemble, question, deadline, arrived)
+            if not detail:
+                return schemas.canonical(verdict)
+            return schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(row(position, question)) for position, question in enumerate(rows)]
+        broken = [(position, row) for position, row in enumerate(rows) if isinstance(row, BrokenRow)]
+        return {
+            "answers": [task.result() for task in tasks],
+            "errors": [{"index": position, "detail": row.reason} for position, row in broken],
+        }
+
+    async def _answer(
+        self, ensemble: LoadedEnsemble, question: Question, deadline: Deadline, arrived: float
+    ) -> Verdict:
+        with self.state.answering():
+            verdict = await ensemble.answerer.answer(question, deadline)
+        self.metrics.answered(verdict, time.monotonic() - arrived)
+        return verdict
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except AiacError:
+            self.metrics.refused()
+            raise
+
+
+def answer_router(service: AnswerService) -> APIRouter:
+    """The routes that answer."""
+    router = APIRouter(tags=["answers"])
+
+    @router.post(
+        "/answer",
+        summary="Answer one question",
+        response_model=schemas.DetailedAnswer | schemas.CanonicalAnswer,
+        responses=problems(413, 422, 503),
+        openapi_extra=QUESTION_BODY,
+    )
+    async def answer(request: Request, requested_ms: DeadlineMs, detail: Detail = False) -> Response:
+        ensemble, question, verdict = await service.one(request, requested_ms)
+        if not detail:
+            return JsonResponse(schemas.canonical(verdict))
+        return JsonResponse(schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived_s(request)))
+
+    @router.post(
+        "/answers",
+        summary="Answer many questions",
+        response_model=schemas.BatchAnswers,
+        responses=problems(413, 422, 503),
+        openapi_extra=QUESTIONS_BODY,
+    )
+    async def answers(request: Request, requested_ms: DeadlineMs, detail: Detail = False) -> Response:
+        return JsonResponse(await service.many(request, requested_ms, detail))
+
+    @router.post(
+        "/answer_question",
+        summary="Answer one question, in another team's shape",
+        response_model=schemas.TimedAnswer,
+        responses=problems(413, 422, 503),
+        openapi_extra=QUESTION_BODY,
+    )
+    async def answer_question(request: Request, requested_ms: DeadlineMs) -> Response:
+        _, _, verdict = await service.one(request, requested_ms)
+        seconds = round(time.monotonic() - arrived_s(request), 6)
+        return JsonResponse({"answer": verdict.answer.letter, "answer_time": seconds})
+
+    return router

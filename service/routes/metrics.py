@@ -1,0 +1,29 @@
+"""GET /metrics, for Prometheus."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from service.metrics import Metrics
+
+
+class MetricsResponse(Response):
+    media_type = CONTENT_TYPE_LATEST
+
+
+def metrics_router(metrics: Metrics) -> APIRouter:
+    """The route for Prometheus."""
+    router = APIRouter(tags=["probes"])
+
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        response_class=MetricsResponse,
+        responses={200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}},
+    )
+    async def prometheus() -> MetricsResponse:
+        return MetricsResponse(generate_latest(metrics.registry))
+
+    return router

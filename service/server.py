@@ -1,0 +1,140 @@
+"""Uvicorn around the app: a port taken early, signals that end in a clean stop, and a failed load that ends it too."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from agents.errors import InputError
+from service.settings import Settings
+from service.state import ServiceState
+
+
+def reserve_port(host: str, port: int) -> socket.socket:
+    """A TCP socket bound to ``host`` and ``port``; nothing listens on it yet. Port 0 takes any free one.
+
+    Raises InputError for a port that is in use or may not be opened, and for a host that is not one of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise InputError("host", f"{host!r} ({error.strerror})", "an address of this machine (--host)") from None
+    reserved = socket.socket(family, kind, protocol)
+    try:
+        # Without it the port stays taken for a minute after a stop. Listeners are not shared: the second one fails.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(address)
+    except OSError as error:
+        reserved.close()
+        raise _bind_error(error, host, port) from None
+    return reserved
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a service that listens on ``host``."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def base_url(host: str, port: int) -> str:
+    """An address to open in a browser on this machine; where the service listens on all addresses, loopback."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+async def run_server(
+    app: FastAPI, settings: Settings, reserved: socket.socket, on_ready: Callable[[], None]
+) -> ServiceState:
+    """Serves until SIGINT, SIGTERM or a failed load; returns the app's state once all is closed.
+
+    Requests in flight get ``settings.grace_seconds``. ``on_ready`` is called once, when requests can be answered.
+    Raises the error of a failed load, and InputError when something else listens on the port by now.
+    """
+    state: ServiceState = app.state.service
+    port = reserved.getsockname()[1]
+    try:
+        # Two sockets may be bound to a port, one may listen: here, before anything is loaded, the second one fails.
+        reserved.listen()
+    except OSError as error:
+        raise _bind_error(error, settings.host, port) from None
+    server = _Server(
+        uvicorn.Config(
+            app,
+            lifespan="on",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            log_level=settings.log_level,
+            server_header=False,
+            timeout_graceful_shutdown=settings.grace_seconds,
+        )
+    )
+    watch = asyncio.create_task(_watch(server, state, on_ready))
+    try:
+        await server.serve(sockets=[reserved])
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+    if state.error is not None:
+        raise state.error
+    return state
+
+
+async def _watch(server: _Server, state: ServiceState, on_ready: Callable[[], None]) -> None:
+    await state.settled.wait()
+    await server.listening.wait()
+    if state.error is not None:
+        server.should_exit = True
+    else:
+        on_ready()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's own raises the signals again once it has stopped, which ends the process with an error code.
+
+        On a thread that is not the main one there is nothing to capture.
+        """
+        loop = asyncio.get_running_loop()
+        handled = (signal.SIGINT, signal.SIGTERM)
+        try:
+            for number in handled:
+                loop.add_signal_handler(number, self.handle_exit, number, None)
+        except (NotImplementedError, RuntimeError, ValueError):
+            with super().capture_signals():
+                yield
+            return
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+
+def _bind_error(error: OSError, host: str, port: int) -> InputError:
+    if error.errno == errno.EADDRINUSE:
+        return InputError("port", f"{port} in use", "a free port (--port)")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return InputError("port", f"{port}, which this user may not open", "a port above 1023 (--port)")
+    return InputError("host", f"{host!r} ({error.strerror})", "an address of this machine (--host)")

@@ -1,0 +1,198 @@
+"""The service's settings: environment variables ``AIAC_*``, and what a command line puts over them."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agents.errors import InputError, describe
+from agents.loading import ENGINES
+from agents.manifest import TOLERANCE_NATS
+from agents.rules import edition_names, load_edition
+
+PREFIX = "AIAC_"
+LogLevel = Literal["critical", "error", "warning", "info", "debug"]
+
+_EXPECTED = "expected"
+"""The type of validation errors whose message is the phrase after "expected"."""
+
+
+class Settings(BaseSettings):
+    """Every field is the environment variable ``AIAC_<FIELD>``; an empty one counts as not set. No .env file is read.
+
+    Build it with ``load_settings``, whose errors name the variable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=None, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address to listen on. 0.0.0.0 lets other machines in: set AIAC_API_KEY with it.",
+    )
+    port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes any free one.")
+    ensemble: str = Field(
+        "default", min_length=1, description="What answers: the name of a folder in ensembles/, or a path to one."
+    )
+    engine: str = Field("transformers", description="What computes: transformers runs inside the service's process.")
+    dtype: str | None = Field(
+        None,
+        description="Precision, float32 or bfloat16. Not set, the device decides: bfloat16 on a GPU, float32 on a CPU, "
+        "where bfloat16 is less exact and only some CPUs gain speed from it.",
+    )
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="CPU threads that compute. Not set, PyTorch decides; fewer leave room for other processes.",
+    )
+    edition: str = Field(
+        "oct2025_aiac",
+        description="The tournament edition whose time limit for an answer holds. The default is the strictest (6 s).",
+    )
+    margin_ms: int = Field(
+        500,
+        ge=0,
+        le=60_000,
+        description="Milliseconds taken off the edition's limit for the network and the referee's clock. More is "
+        "safer against lateness and leaves the ensemble less time.",
+    )
+    api_key: SecretStr | None = Field(
+        None,
+        description="Bearer key that every path but /, /health and /ready asks for, in printable ASCII without "
+        "spaces. Not set, anyone who reaches the port may ask.",
+    )
+    max_body_bytes: int = Field(
+        65_536,
+        ge=1024,
+        le=1 << 30,
+        description="Largest request body in bytes, except for /answers. More lets longer questions in, and costs "
+        "memory for every request in flight.",
+    )
+    max_batch_body_bytes: int = Field(
+        4 << 20, ge=1024, le=1 << 30, description="Largest request body of /answers in bytes, with the same trade-off."
+    )
+    max_batch_questions: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Most questions in one request to /answers. A batch may take that many times the edition's limit.",
+    )
+    batch_concurrency: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="Questions of one batch answered at the same time. More keep a large engine busy; on a small one "
+        "they only wait for each other, and for other requests.",
+    )
+    grace_seconds: int = Field(
+        10,
+        ge=0,
+        le=3600,
+        description="Seconds that requests in flight get to finish when the service is told to stop. Below the "
+        "edition's limit a stop may cut answers off.",
+    )
+    log_level: LogLevel = Field(
+        "warning", description="Least severe message logged: critical, error, warning, info or debug."
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        return _one_of(value, ENGINES)
+
+    @field_validator("dtype")
+    @classmethod
+    def _known_dtype(cls, value: str | None) -> str | None:
+        return value if value is None else _one_of(value, tuple(TOLERANCE_NATS))
+
+    @field_validator("edition")
+    @classmethod
+    def _known_edition(cls, value: str) -> str:
+        return _one_of(value, edition_names())
+
+    @field_validator("api_key")
+    @classmethod
+    def _sendable_key(cls, value: SecretStr | None) -> SecretStr | None:
+        # Anything else could not be sent in a header as it is written, so no request would ever match it.
+        if value is not None and not re.fullmatch("[!-~]+", value.get_secret_value()):
+            raise PydanticCustomError(_EXPECTED, "printable ASCII characters without spaces")
+        return value
+
+    @model_validator(mode="after")
+    def _margin_leaves_time(self) -> Settings:
+        limit_ms = load_edition(self.edition).answer_seconds * 1000
+        if self.margin_ms >= limit_ms:
+            raise InputError(
+                f"{PREFIX}MARGIN_MS", f"{self.margin_ms}", f"less than the {limit_ms:.0f} ms of {self.edition}"
+            )
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, with ``overrides`` put over them; an override of None counts as not given.
+
+    Raises InputError for the first bad value. Its field is the environment variable, also for an override, which stands
+    for it. The value of a key is never in the message.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        found = _found(name, given.get(name, os.environ.get(_variable(name), first["input"])))
+        raise InputError(_variable(name), found, _expected(name, first)) from None
+
+
+def settings_table() -> str:
+    """The Markdown table of all settings: variable, default, meaning. One line a setting."""
+    lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "not set" if field.default is None else f"`{field.default}`"
+        lines.append(f"| `{_variable(name)}` | {default} | {field.description} |")
+    return "\n".join(lines)
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _one_of(value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise PydanticCustomError(_EXPECTED, "{known}", {"known": "one of " + ", ".join(known)})
+    return value
+
+
+def _found(name: str, value: Any) -> str:
+    return f"a key of {len(str(value))} characters" if name == "api_key" else describe(value)
+
+
+def _expected(name: str, error: ErrorDetails) -> str:
+    field = Settings.model_fields.get(name)
+    if error["type"] == _EXPECTED or field is None:
+        return error["msg"]
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    limits = _limits(field)
+    return f"a whole number from {limits[0]:,} to {limits[1]:,}" if limits else "a non-empty string"
+
+
+def _limits(field: FieldInfo) -> tuple[Any, Any] | None:
+    low = next((item.ge for item in field.metadata if isinstance(item, Ge)), None)
+    high = next((item.le for item in field.metadata if isinstance(item, Le)), None)
+    return None if low is None or high is None else (low, high)

@@ -1,0 +1,65 @@
+"""What the service knows of itself: the ensemble, or how far it is, or why there is none; and what is in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from agents.errors import AiacError, EngineError, NotReadyError
+from agents.loading import LoadedEnsemble
+
+logger = logging.getLogger(__name__)
+
+Load = Callable[[Callable[[str], None]], Awaitable[LoadedEnsemble]]
+"""Opens the ensemble; it is given a function to tell each stage to, as it starts."""
+
+
+class ServiceState:
+    """Belongs to one event loop. ``settled`` is set once loading has ended, well or badly."""
+
+    def __init__(self) -> None:
+        self.stage = "starting"
+        self.ensemble: LoadedEnsemble | None = None
+        self.error: AiacError | None = None
+        self.in_flight = 0
+        self.settled = asyncio.Event()
+
+    def require_ensemble(self) -> LoadedEnsemble:
+        """The ensemble. Raises NotReadyError, with the stage or the reason, while there is none."""
+        if self.error is not None:
+            raise NotReadyError(f"the ensemble could not be loaded: {self.error}")
+        if self.ensemble is None:
+            raise NotReadyError(f"the ensemble is still loading: {self.stage}")
+        return self.ensemble
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Counts one question as in flight."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    async def load(self, load: Load) -> None:
+        """Runs ``load`` and keeps what comes of it. Raises nothing but CancelledError."""
+        try:
+            self.ensemble = await load(self._enter_stage)
+        except AiacError as error:
+            self.error = error
+        except Exception as error:
+            logger.exception("loading failed")
+            self.error = EngineError(f"loading failed unexpectedly ({type(error).__name__}); the log has the details")
+        self.settled.set()
+
+    async def close(self) -> None:
+        """Closes the ensemble, if there is one; requests that come later are told that the service stops."""
+        ensemble, self.ensemble, self.stage = self.ensemble, None, "stopping"
+        if ensemble is not None:
+            await ensemble.close()
+
+    def _enter_stage(self, stage: str) -> None:
+        self.stage = stage
+        logger.info("loading: %s", stage)

@@ -1,0 +1,151 @@
+"""The server around the app: over real sockets, with real signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from fakes import PRIOR_LETTER, QUESTION, FakeEngine, ensemble_on, loads
+
+from agents.errors import DamagedModelError, InputError
+from agents.loading import LoadedEnsemble
+from service.app import create_app
+from service.server import base_url, is_loopback, reserve_port, run_server
+from service.settings import load_settings
+from service.state import Load, ServiceState
+
+
+@dataclass
+class Running:
+    task: asyncio.Task[ServiceState]
+    client: httpx.AsyncClient
+
+
+@asynccontextmanager
+async def serving(load: Load, grace_seconds: int = 10) -> AsyncIterator[Running]:
+    """A real server on a free port, ready."""
+    ready = asyncio.Event()
+    settings = load_settings(port=0, grace_seconds=grace_seconds)
+    reserved = reserve_port("127.0.0.1", 0)
+    url = base_url("127.0.0.1", reserved.getsockname()[1])
+    task = asyncio.create_task(run_server(create_app(settings, load), settings, reserved, ready.set))
+    await asyncio.wait([task, asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        yield Running(task, client)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_finishes_what_is_in_flight_and_then_closes_the_engine(number: signal.Signals) -> None:
+    engine = FakeEngine(gate=asyncio.Event())
+    async with serving(loads(ensemble_on(engine))) as server:
+        answer = asyncio.create_task(server.client.post("/answer", json=QUESTION))
+        await engine.entered.wait()
+        signal.raise_signal(number)
+        refused = False
+        while not refused:
+            try:
+                async with httpx.AsyncClient(base_url=server.client.base_url, trust_env=False) as late:
+                    await late.get("/health")
+            except httpx.TransportError:
+                refused = True
+        assert not engine.closed
+        engine.gate.set()
+        response = await answer
+        state = await server.task
+    assert response.json()["answer"] == "B"
+    assert engine.closed
+    assert state.settled.is_set()
+
+
+@pytest.mark.anyio
+async def test_a_stop_does_not_wait_longer_than_the_grace() -> None:
+    engine = FakeEngine(gate=asyncio.Event())
+    async with serving(loads(ensemble_on(engine)), grace_seconds=0) as server:
+        answer = asyncio.create_task(server.client.post("/answer", json=QUESTION))
+        await engine.entered.wait()
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(server.task, timeout=5)
+        assert engine.closed
+        await asyncio.gather(answer, return_exceptions=True)
+
+
+@pytest.mark.anyio
+async def test_a_stop_while_loading_ends_before_it_has_loaded() -> None:
+    entered = asyncio.Event()
+
+    async def load(report: Callable[[str], None]) -> LoadedEnsemble:
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    settings = load_settings(port=0)
+    app = create_app(settings, load)
+    task = asyncio.create_task(run_server(app, settings, reserve_port("127.0.0.1", 0), lambda: None))
+    await entered.wait()
+    signal.raise_signal(signal.SIGTERM)
+    state = await asyncio.wait_for(task, timeout=5)
+    assert not state.settled.is_set()
+
+
+@pytest.mark.anyio
+async def test_a_failed_load_ends_the_server_with_its_error() -> None:
+    async def load(report: Callable[[str], None]) -> LoadedEnsemble:
+        raise DamagedModelError("weights", "SHA-256 1", "2")
+
+    async with serving(load) as server:
+        with pytest.raises(DamagedModelError, match="weights: found SHA-256 1; expected 2"):
+            await server.task
+
+
+@pytest.mark.anyio
+async def test_over_a_socket_large_bodies_and_deadlines() -> None:
+    engine = FakeEngine(hanging={"first", "second"})
+    async with serving(loads(ensemble_on(engine))) as server:
+        large = await server.client.post("/answer", json={**QUESTION, "question": "x" * 1_000_000})
+        late = await server.client.post("/answer", json=QUESTION, headers={"X-Deadline-Ms": "50"})
+        assert "server" not in late.headers
+        signal.raise_signal(signal.SIGTERM)
+        await server.task
+    assert (large.status_code, late.status_code) == (413, 200)
+    assert late.json()["answer"] == PRIOR_LETTER
+
+
+def test_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InputError) as caught:
+            reserve_port("127.0.0.1", port)
+    assert str(caught.value) == f"port: found {port} in use; expected a free port (--port)"
+
+
+@pytest.mark.anyio
+async def test_a_port_that_somebody_takes_in_between() -> None:
+    reserved = reserve_port("127.0.0.1", 0)
+    port = reserved.getsockname()[1]
+    settings = load_settings(port=port)
+    with reserve_port("127.0.0.1", port) as other:
+        other.listen()
+        app = create_app(settings, loads(ensemble_on(FakeEngine())))
+        with reserved, pytest.raises(InputError, match=f"port: found {port} in use"):
+            await run_server(app, settings, reserved, lambda: None)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_a_host_that_is_not_this_machine(host: str) -> None:
+    with pytest.raises(InputError, match=f"host: found '{host}'"):
+        reserve_port(host, 0)
+
+
+def test_addresses() -> None:
+    assert base_url("0.0.0.0", 80) == "http://127.0.0.1:80"
+    assert base_url("::", 80) == "http://[::1]:80"
+    assert base_url("box.local", 80) == "http://box.local:80"
+    assert [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "127.8.0.1")] == [True] * 4
+    assert [is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "box.local")] == [False] * 4

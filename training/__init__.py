@@ -1,0 +1,1 @@
+"""From question data to a checked ensemble: validation, fitting, export."""

@@ -1,0 +1,123 @@
+"""Answer rows whose key is known, as in production, and say how good the ensemble and each member is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agents.answerer import Answerer, Verdict
+from agents.deadline import Deadline
+from training.data import KeyedRow
+from training.statistics import (
+    brier_score,
+    expected_calibration_error,
+    letter_shares,
+    mcnemar_p,
+    negative_log_likelihood,
+    percentiles,
+    recall_spread,
+    wilson_interval,
+)
+
+POOL = "pool"
+FEW_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row's verdict, and the distributions behind it by name (the pool's under ``POOL``)."""
+
+    row: KeyedRow
+    verdict: Verdict
+    distributions: dict[str, list[float]]
+
+
+async def judge_rows(
+    answerer: Answerer,
+    rows: Sequence[KeyedRow],
+    *,
+    seconds: float,
+    concurrency: int = 1,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Judged]:
+    """A verdict for every row, in order; ``seconds`` is each question's deadline, ``concurrency`` how many at a time.
+
+    Latencies are a single client's only at a concurrency of 1.
+    """
+    slots = asyncio.Semaphore(concurrency)
+
+    async def judge(row: KeyedRow) -> Judged:
+        async with slots:
+            verdict = await answerer.answer(row.question, Deadline.after(seconds))
+        advance()
+        votes = {m.name: m.vote.probabilities for m in verdict.members if m.vote is not None}
+        return Judged(row, verdict, {**votes, POOL: verdict.probabilities})
+
+    return list(await asyncio.gather(*(judge(row) for row in rows)))
+
+
+def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
+    """The whole report as JSON-able data: by voter and by source, with intervals, bias, calibration and latency."""
+    voters = [POOL, *(report.name for report in judged[0].verdict.members)]
+    sources = list(dict.fromkeys(j.row.source for j in judged))
+    elapsed_s = [j.verdict.elapsed_ms / 1000 for j in judged]
+    return {
+        "rows": len(judged),
+        "note": _note(len(judged)),
+        "key_letters": letter_shares([j.row.key for j in judged]),
+        "degraded": sum(j.verdict.degraded for j in judged),
+        "seconds_per_question": {"mean": sum(elapsed_s) / len(elapsed_s), **percentiles(elapsed_s)},
+        "voters": {name: _voter_report(name, judged, sources) for name in voters},
+    }
+
+
+def _note(rows: int) -> str | None:
+    if rows >= FEW_ROWS:
+        return None
+    low, high = wilson_interval(rows // 2, rows)
+    return f"{rows} rows cannot tell accuracies closer than about {(high - low) / 2:.0%} apart; use {FEW_ROWS} or more"
+
+
+def _voter_report(name: str, judged: Sequence[Judged], sources: Sequence[str]) -> dict[str, Any]:
+    voted = [j for j in judged if name in j.distributions]
+    if not voted:
+        return {"rows": 0}
+    distributions = [j.distributions[name] for j in voted]
+    predicted = [d.index(max(d)) for d in distributions]
+    keys = [j.row.key for j in voted]
+    correct = [p == k for p, k in zip(predicted, keys, strict=True)]
+    pool_correct = [_is_right(j, POOL) for j in voted]
+    by_source = {
+        source: _accuracy([ok for ok, j in zip(correct, voted, strict=True) if j.row.source == source])
+        for source in sources
+        if any(j.row.source == source for j in voted)
+    }
+    return {
+        **_accuracy(correct),
+        "chance": sum(1 / len(j.row.question.choices) for j in voted) / len(voted),
+        "by_source": by_source,
+        "letters": letter_shares(predicted),
+        "recall_spread": recall_spread(predicted, keys),
+        "ece": expected_calibration_error([max(d) for d in distributions], correct),
+        "brier": brier_score(distributions, keys),
+        "nll_nats": negative_log_likelihood(distributions, keys),
+        "p_equal_to_pool": None if name == POOL else mcnemar_p(correct, pool_correct),
+    }
+
+
+def _is_right(judged: Judged, name: str) -> bool:
+    distribution = judged.distributions[name]
+    return distribution.index(max(distribution)) == judged.row.key
+
+
+def _accuracy(correct: Sequence[bool]) -> dict[str, Any]:
+    low, high = wilson_interval(sum(correct), len(correct))
+    return {
+        "rows": len(correct),
+        "correct": sum(correct),
+        "accuracy": sum(correct) / len(correct),
+        "low": low,
+        "high": high,
+    }
