@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from agents.deadline import Deadline
 from agents.ensemble import AnytimePool
-from agents.errors import AiacError
+from agents.errors import AiacError, EngineError
 from agents.manifest import Manifest
 from agents.schema import LETTERS, Answer, Question
 from agents.voter import Vote, Voter
@@ -99,11 +100,17 @@ class Answerer:
         try:
             async with aclosing(voter.votes(question)) as votes:
                 async for vote in votes:
+                    if not all(map(math.isfinite, vote.probabilities)):
+                        raise EngineError(f"member {name} gave a distribution that is not finite")
                     tally.votes[name] = vote
                     tally.pool.report(name, vote.probabilities)
         except AiacError as error:
             tally.errors[name] = str(error)
             logger.warning("member %s left out of an answer: %s", name, error)
+        except Exception as error:
+            # A member's fault must not cost the answer, whatever it is.
+            tally.errors[name] = f"unexpected {type(error).__name__}"
+            logger.exception("member %s left out of an answer", name)
 
 
 def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[MemberReport], pooled: bool) -> str:

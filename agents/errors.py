@@ -1,20 +1,20 @@
 """Every error a user can meet, and the one table that turns it into an HTTP status and an exit code.
 
-    AiacError
-    ├── InputError            what somebody gave us is wrong: a field, a file, an option
-    │   ├── QuestionError     ... inside a question
-    │   ├── TooLargeError     ... a request body over the limit
-    │   ├── UnauthorizedError ... a missing or wrong key
-    │   ├── FileError         ... a file or folder that cannot be read or written
-    │   ├── UnknownModelError ... a model name that is not in the catalogue
-    │   ├── DamagedModelError ... weights that are not what was pinned or recorded
-    │   ├── ManifestError     ... an ensemble whose manifest does not fit
-    │   └── DiskSpaceError    ... not enough room for what was asked
-    ├── DownloadError         no source of a model could be reached
-    ├── EngineError           an engine failed, or cannot do what was asked of it
-    │   └── PromptTooLongError
-    ├── NotReadyError         nothing can answer now: still loading, or every member failed
-    └── MissingExtraError     an optional dependency is not installed
+AiacError
+├── InputError            what somebody gave us is wrong: a field, a file, an option
+│   ├── QuestionError     ... inside a question
+│   ├── TooLargeError     ... a request body over the limit
+│   ├── UnauthorizedError ... a missing or wrong key
+│   ├── FileError         ... a file or folder that cannot be read or written
+│   ├── UnknownModelError ... a model name that is not in the catalogue
+│   ├── DamagedModelError ... weights that are not what was pinned or recorded
+│   ├── ManifestError     ... an ensemble whose manifest does not fit
+│   └── DiskSpaceError    ... not enough room for what was asked
+├── DownloadError         no source of a model could be reached
+├── EngineError           an engine failed, or cannot do what was asked of it
+│   └── PromptTooLongError
+├── NotReadyError         nothing can answer now: still loading, or every member failed
+└── MissingExtraError     an optional dependency is not installed
 """
 
 from __future__ import annotations

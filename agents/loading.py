@@ -33,14 +33,14 @@ FindModel = Callable[[str], Path]
 
 
 class OpenEngine(Protocol):
-    """Opens an engine on a checkpoint folder with adapters by name; blocking, so it is called on a thread."""
+    """Opens an engine on a checkpoint folder with adapters by name. It blocks, so it is called on a thread."""
 
     def __call__(self, checkpoint: Path, adapters: Mapping[str, Path]) -> Engine: ...
 
 
 @dataclass(frozen=True)
 class MemberStatus:
-    """Whether a member serves. ``difference_nats`` is the largest deviation from its golden probes (None: no probes)."""
+    """Whether a member serves. ``difference_nats`` is its largest deviation from its golden probes, if it has any."""
 
     name: str
     ready: bool
@@ -84,7 +84,7 @@ async def load_ensemble(
     NotReadyError when no member passes its probes, and what ``find_model`` and ``open_engine`` raise.
     """
     manifest = read_manifest(path)
-    folder = path if path.is_dir() else path.parent
+    folder = path.parent if path.name == FILE_NAME else path
     report(f"finding {manifest.base.model}")
     checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
     report("verifying weights")

@@ -50,7 +50,7 @@ class Question:
         return replace(self, choices=tuple(self.choices[i] for i in order), key=key)
 
     def canonical(self, explanation: str = "") -> dict[str, Any]:
-        """The organisers' question format. Raises QuestionError without a key: a question is not complete without one."""
+        """The organisers' question format. Raises QuestionError without a key: such a question is not complete."""
         if self.key_letter is None:
             raise QuestionError("answer", "no key", f"one of {', '.join(LETTERS[: len(self.choices)])}")
         return {
@@ -177,7 +177,9 @@ def _read_choices(raw: Mapping[str, Any]) -> tuple[str, ...]:
     for i, choice in enumerate(choices):
         if choice in choices[:i]:
             first = choices.index(choice)
-            raise QuestionError(f"{field}[{i}]", f"{describe(choice)} again, as in {field}[{first}]", "distinct choices")
+            raise QuestionError(
+                f"{field}[{i}]", f"{describe(choice)} again, as in {field}[{first}]", "distinct choices"
+            )
     return tuple(choices)
 
 
@@ -186,14 +188,16 @@ def strip_labels(choices: Sequence[str]) -> list[str]:
 
     ``["A) x", "B) y"]``, ``["A. x", "B. y"]`` and ``["A) A) x", "B) B) y"]`` all give ``["x", "y"]``. A letter is only
     taken for a label when every choice carries its own, or when it is written ``X)`` and is the letter of that place:
-    so ``["A. Einstein", "Newton"]`` stays as it is, and a choice that is nothing but its label (``A) A``) keeps its text.
+    so ``["A. Einstein", "Newton"]`` stays as it is, and of ``A) A`` the text ``A`` is left.
     """
     stripped = [choice.strip() for choice in choices]
     n = len(stripped)
     while True:
         matches = [_LABEL.match(choice) for choice in stripped]
         labels = "".join(match.group(1).upper() if match else "?" for match in matches)
-        rests = [choice[match.end() :].strip() if match else "" for choice, match in zip(stripped, matches, strict=True)]
+        rests = [
+            choice[match.end() :].strip() if match else "" for choice, match in zip(stripped, matches, strict=True)
+        ]
         if sorted(labels) != list(LETTERS[:n]) or not all(rests):
             break
         stripped = [rests[labels.index(letter)] for letter in LETTERS[:n]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from agents.engines.protocol import Engine
@@ -41,7 +41,7 @@ class Voter:
         """How many engine calls a complete vote takes: one an order for letters, one for cloze."""
         return len(self._orders(question)) if self.member.method == "letter" else 1
 
-    async def votes(self, question: Question) -> AsyncIterator[Vote]:
+    async def votes(self, question: Question) -> AsyncGenerator[Vote, None]:
         """The vote after each step, the last one complete. Raises as the engine does."""
         if self.member.method == "letter":
             async for vote in self._letter_votes(question):
@@ -52,7 +52,7 @@ class Voter:
     def _orders(self, question: Question) -> list[Order]:
         return cyclic_orders(len(question.choices), self.member.orders)
 
-    async def _letter_votes(self, question: Question) -> AsyncIterator[Vote]:
+    async def _letter_votes(self, question: Question) -> AsyncGenerator[Vote, None]:
         orders = self._orders(question)
         prior = self.member.prior.get(len(question.choices))
         # All orders are queued at once, so that the engine may batch them; each counts as soon as it is there.

@@ -8,7 +8,11 @@ import sys
 import typer
 
 from agents.errors import AiacError, outcome_of
-from aiac.commands import answer, export, models, serve, validate
+from aiac.commands import models
+from aiac.commands.answer import answer
+from aiac.commands.export import export
+from aiac.commands.serve import serve
+from aiac.commands.validate import validate
 
 app = typer.Typer(
     name="aiac",
@@ -18,10 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(models.app, name="models")
-app.command("answer")(answer.answer)
-app.command("validate")(validate.validate)
-app.command("export")(export.export)
-app.command("serve")(serve.serve)
+for command in (answer, validate, export, serve):
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""From a recipe to an ensemble folder: members scored on real rows, weights fitted, probes recorded, manifest written."""
+"""From a recipe to an ensemble folder: members scored, weights fitted, probes recorded, manifest written."""
 
 from __future__ import annotations
 
@@ -140,7 +140,9 @@ async def export_ensemble(
     return manifest, write_manifest(manifest, Path(recipe.output)), candidates
 
 
-async def _score_rows(voters: Sequence[Voter], rows: Sequence[KeyedRow], advance: Advance) -> dict[str, list[list[float]]]:
+async def _score_rows(
+    voters: Sequence[Voter], rows: Sequence[KeyedRow], advance: Advance
+) -> dict[str, list[list[float]]]:
     slots = asyncio.Semaphore(CONCURRENCY)
     done = 0
 
@@ -214,7 +216,7 @@ def _key_prior(rows: Sequence[KeyedRow]) -> dict[int, list[float]]:
 
 def _git_revision() -> str | None:
     try:
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607
             capture_output=True,
             text=True,

@@ -75,12 +75,8 @@ def fit_candidates(
     which tells more from few rows than the count of right answers does.
     """
     fit_keys = [keys[i] for i in fit_rows]
-    temperatures = {
-        name: fit_temperature([member[i] for i in fit_rows], fit_keys) for name, member in scores.items()
-    }
-    distributions = {
-        name: [distribution(row, temperatures[name]) for row in member] for name, member in scores.items()
-    }
+    temperatures = {name: fit_temperature([member[i] for i in fit_rows], fit_keys) for name, member in scores.items()}
+    distributions = {name: [distribution(row, temperatures[name]) for row in member] for name, member in scores.items()}
     fitting = {name: [rows[i] for i in fit_rows] for name, rows in distributions.items()}
     names = list(scores)
     plans: list[tuple[str, Pooling, dict[str, float]]] = [
@@ -106,9 +102,7 @@ def _measure(
     rows: Sequence[int],
 ) -> Candidate:
     voting = [member for member, weight in weights.items() if weight > 0]
-    pooled = [
-        pool(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows
-    ]
+    pooled = [pool(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows]
     row_keys = [keys[i] for i in rows]
     correct = sum(d.index(max(d)) == key for d, key in zip(pooled, row_keys, strict=True))
     return Candidate(name, pooling, weights, negative_log_likelihood(pooled, row_keys), correct, len(rows))

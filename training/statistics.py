@@ -48,9 +48,7 @@ def brier_score(distributions: Sequence[Sequence[float]], keys: Sequence[int]) -
 
 def negative_log_likelihood(distributions: Sequence[Sequence[float]], keys: Sequence[int]) -> float:
     """The mean of −ln(probability of the key), in nats; log(n) is chance for n choices."""
-    return -math.fsum(
-        math.log(max(d[key], 1e-12)) for d, key in zip(distributions, keys, strict=True)
-    ) / len(keys)
+    return -math.fsum(math.log(max(d[key], 1e-12)) for d, key in zip(distributions, keys, strict=True)) / len(keys)
 
 
 def recall_spread(predicted: Sequence[int], keys: Sequence[int]) -> float | None:

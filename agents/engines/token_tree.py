@@ -49,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the tokens of a batch stand. ``cached`` and ``fresh`` map runs to their offsets; fresh ones come parents first."""
+    """Where the tokens of a batch stand: offsets of the runs that are cached, and of those to compute."""
 
     cached: dict[Run, int]
     fresh: dict[Run, int]

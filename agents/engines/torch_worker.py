@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +22,10 @@ from agents.engines.token_tree import Layout, Run, TokenTree
 from agents.errors import EngineError
 
 BATCH_SECONDS = 0.5
-"""How long a batch should take: the longest that cancelled work goes on. Longer batches are a little more efficient."""
+"""How long a batch should take: cancelled work goes on for no longer. Longer ones save a little time."""
 MIN_BATCH_TOKENS, MAX_BATCH_TOKENS = 64, 1024
 GATHER_SECONDS = 0.001
-"""How long to wait for more rows after the first: the members of one ensemble ask within a millisecond of each other."""
+"""How long to wait for more rows after the first: the members of an ensemble ask within a millisecond."""
 
 
 @dataclass(eq=False)
@@ -164,7 +165,7 @@ class TorchWorker:
         return batch
 
     def _fresh_tokens(self, row: Row, previous: Row | None) -> int:
-        """About how many tokens ``row`` adds to a batch that ends with ``previous``: rows of a question come together."""
+        """About how many tokens ``row`` adds after ``previous``, which is most likely of the same question."""
         known = self._slots[row.job.adapter].tree.cached_length(row.tokens[: row.context])
         if previous is not None:
             shared = 0
@@ -204,7 +205,7 @@ class TorchWorker:
         return row.tokens[: known + self.batch_tokens]
 
     def _adapt(self, n_tokens: int, seconds: float) -> None:
-        """Moves the budget towards BATCH_SECONDS worth of tokens. Small batches say little: fixed costs weigh in them."""
+        """Moves the budget towards BATCH_SECONDS worth of tokens. Small batches, all fixed costs, are no guide."""
         if n_tokens >= self.batch_tokens // 2:
             target = n_tokens / seconds * BATCH_SECONDS
             self.batch_tokens = int(min(max((self.batch_tokens + target) / 2, MIN_BATCH_TOKENS), MAX_BATCH_TOKENS))
@@ -212,7 +213,7 @@ class TorchWorker:
     def _compute(
         self, slot: _Slot, rows: Sequence[tuple[list[int], int, list[list[int]]]]
     ) -> tuple[list[list[list[float]]], int]:
-        """One forward pass over the rows as a tree. Returns the log-probs of each row's targets, and the tokens computed."""
+        """One forward pass over the rows as a tree: the log-probs of each row's targets, and the tokens computed."""
         import torch
 
         tree = slot.tree
@@ -265,17 +266,13 @@ class TorchWorker:
 
 
 def _succeed(future: Future[Any], result: Any) -> None:
-    try:
+    with suppress(InvalidStateError):  # cancelled while its last batch ran
         future.set_result(result)
-    except InvalidStateError:
-        pass  # cancelled while its last batch ran
 
 
 def _fail(future: Future[Any], error: Exception) -> None:
-    try:
+    with suppress(InvalidStateError):
         future.set_exception(error)
-    except InvalidStateError:
-        pass
 
 
 def _forward(model: Any, layout: Layout, places: list[int]) -> Any:
@@ -315,10 +312,10 @@ def _forward(model: Any, layout: Layout, places: list[int]) -> Any:
 def _store(run: Run, cache: Any, offset: int) -> None:
     stop = offset + len(run.tokens)
     # Cloned: a view would keep the whole batch's tensors alive.
-    run.key_values = [(l.keys[:, :, offset:stop].clone(), l.values[:, :, offset:stop].clone()) for l in cache.layers]
+    run.key_values = [(kv.keys[:, :, offset:stop].clone(), kv.values[:, :, offset:stop].clone()) for kv in cache.layers]
 
 
-def _generate(model: Any, job: GenerateJob, piece_tokens: int) -> Iterator[None]:
+def _generate(model: Any, job: GenerateJob, piece_tokens: int) -> Generator[None, None, Generation]:
     """Reads the prompt in pieces, then one token a step. Returns the Generation (as the iterator's value)."""
     import torch
     from transformers import DynamicCache, TopPLogitsWarper

@@ -20,6 +20,7 @@ def answer(
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
 ) -> None:
     """Answer every question of a file; a broken row becomes null, with its reason on stderr."""
+    from agents.answering import answer_to_file
     from agents.files import read_question_file, require_writable
     from agents.rules import load_edition
     from aiac.commands.opening import open_ensemble

@@ -17,7 +17,9 @@ def validate(
     ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = "default",
     limit: Annotated[int | None, typer.Option(min=1, help="Rows drawn from each file; all when not given.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0,
-    edition: Annotated[str, typer.Option(help="The edition whose seconds an answer bound each answer.")] = "oct2025_aiac",
+    edition: Annotated[
+        str, typer.Option(help="The edition whose seconds an answer bound each answer.")
+    ] = "oct2025_aiac",
     concurrency: Annotated[int, typer.Option(min=1, help="Questions at a time; latencies are honest at 1.")] = 1,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")] = None,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from fakes import PRIOR_LETTER, QUESTION, FakeEngine, running
+from service_fakes import PRIOR_LETTER, QUESTION, FakeEngine, running
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from fakes import QUESTION, running
+from service_fakes import QUESTION, running
 
 from agents.loading import LoadedEnsemble
 

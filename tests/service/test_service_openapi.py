@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import schemathesis
-from fakes import FakeEngine, ensemble_on, loads
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import CHECKS, load_all_checks
+from service_fakes import FakeEngine, ensemble_on, loads
 
 from service.app import create_app
 from service.settings import Settings, load_settings

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from fakes import QUESTION, FakeEngine, ensemble_on, loads, running
+from service_fakes import QUESTION, FakeEngine, ensemble_on, loads, running
 
 from agents.errors import DamagedModelError
 from agents.loading import LoadedEnsemble, MemberStatus

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from fakes import QUESTION
+from service_fakes import QUESTION
 
 from agents.errors import InputError, ManifestError, outcome_of
 from agents.manifest import Base, Manifest, Member, write_manifest
@@ -80,6 +81,29 @@ def test_the_line_to_paste_is_one_shell_command() -> None:
     with_key = ready_message("http://x", load_settings(api_key="s3cret"))
     assert '-H "Authorization: Bearer $AIAC_API_KEY"' in with_key
     assert "s3cret" not in with_key
+
+
+LOADING = """
+import asyncio, time
+from aiac.commands.serve import _run
+from service.server import reserve_port
+from service.settings import load_settings
+
+async def load(report):
+    report("reading weights")
+    await asyncio.to_thread(time.sleep, 600)
+
+asyncio.run(_run(load_settings(port=0), load, reserve_port("127.0.0.1", 0)))
+"""
+
+
+def test_an_interrupt_does_not_wait_for_weights_that_are_being_read() -> None:
+    with subprocess.Popen([sys.executable, "-c", LOADING], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "aiac: reading weights\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr.read() == "aiac: interrupted\n"
 
 
 def test_the_command_line_imports_nothing_heavy() -> None:

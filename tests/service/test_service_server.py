@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from fakes import PRIOR_LETTER, QUESTION, FakeEngine, ensemble_on, loads
+from service_fakes import PRIOR_LETTER, QUESTION, FakeEngine, ensemble_on, loads
 
 from agents.errors import DamagedModelError, InputError
 from agents.loading import LoadedEnsemble

@@ -1,0 +1,45 @@
+# Every target sets up what it needs; with nothing to do, that takes no time.
+PYTHON ?= python3
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ENSEMBLE ?= default
+ENGINE ?= transformers
+BIN := $(VENV)/bin
+
+.PHONY: setup serve test test-fast lint bench clean
+.DEFAULT_GOAL := help
+
+help:  ## show this
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## make .venv with everything in it
+
+# The stamp is newer than pyproject.toml exactly when what that asks for is installed.
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
+	@touch $@
+
+serve: $(VENV)/.ready  ## pull the model if needed and serve (HOST= PORT= ENSEMBLE= ENGINE=)
+	$(BIN)/aiac serve --host $(HOST) --port $(PORT) --ensemble $(ENSEMBLE) --engine $(ENGINE)
+
+test: $(VENV)/.ready  ## the whole suite, with the real default model
+	$(BIN)/aiac models pull SmolLM2-135M-Instruct
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.ready  ## the suite without the tests that need a model
+	$(BIN)/python -m pytest -m 'not model'
+
+lint: $(VENV)/.ready  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
+	$(BIN)/aiac models pull SmolLM2-135M-Instruct
+	$(BIN)/python -m benchmarks.answer
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

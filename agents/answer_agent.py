@@ -1,0 +1,60 @@
+"""The organisers' A-Agent command line, flag for flag:
+
+python -m agents.answer_agent --input_file QUESTIONS.json --output_file ANSWERS.json --batch_size 5 --verbose
+
+writes ANSWERS.json and filtered_ANSWERS.json beside it. A broken row becomes null, with its reason on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from agents.answering import answer_to_file
+from agents.errors import AiacError, outcome_of
+from agents.files import read_question_file, require_writable
+from agents.loading import default_find_model, engine_opener, find_ensemble, load_ensemble
+from agents.rules import load_edition
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit code: 0, or that of ``agents.errors`` with one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m agents.answer_agent", description="Answer a file of questions.")
+    parser.add_argument("--input_file", type=Path, default=Path("outputs/filtered_questions.json"))
+    parser.add_argument("--output_file", type=Path, default=Path("outputs/answers.json"))
+    parser.add_argument("--batch_size", type=int, default=5, help="questions at a time")
+    parser.add_argument("--verbose", action="store_true", help="print every answer")
+    options = parser.parse_args(arguments)
+    if options.batch_size < 1:
+        parser.error(f"--batch_size: found {options.batch_size}; expected 1 or more")
+    try:
+        asyncio.run(_answer(options.input_file, options.output_file, options.batch_size, options.verbose))
+    except AiacError as error:
+        sys.stderr.write(f"answer_agent: {error}\n")
+        return outcome_of(error).exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("answer_agent: interrupted; nothing was written\n")
+        return 130
+    return 0
+
+
+async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) -> None:
+    edition = load_edition(os.environ.get("AIAC_EDITION") or "oct2025_aiac")
+    rows = read_question_file(source)
+    require_writable(target)
+    loaded = await load_ensemble(
+        find_ensemble(os.environ.get("AIAC_ENSEMBLE") or "default"),
+        default_find_model,
+        engine_opener(os.environ.get("AIAC_ENGINE") or "transformers"),
+    )
+    try:
+        await answer_to_file(loaded.answerer, loaded.engine.tokenizer, rows, target, edition, batch_size, verbose)
+    finally:
+        await loaded.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The organisers' A-Agent model file: ``AAgent``, a drop-in for their own answer_agent.py.
+
+Theirs sends prompt texts; ours finds the question in each, answers it through the ensemble and returns the JSON text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar, overload
+
+from agents.answer_prompt import find_question
+from agents.deadline import Deadline
+from agents.loading import LoadedEnsemble, default_find_model, engine_opener, find_ensemble, load_ensemble
+from agents.prompts import PromptRenderer
+from agents.rules import load_edition
+from agents.schema import Question
+
+T = TypeVar("T")
+Result = tuple[T, int | None, float | None]
+
+
+class AAgent:
+    """Answers prompts. Keyword arguments that it does not know are ignored: the organisers' code decides what it sends.
+
+    ``ensemble``, ``engine`` and ``edition`` default to AIAC_ENSEMBLE, AIAC_ENGINE and AIAC_EDITION. An ensemble that is
+    loaded already may be given instead. Raises what loading an ensemble raises.
+    """
+
+    def __init__(
+        self,
+        ensemble: str | None = None,
+        engine: str | None = None,
+        edition: str | None = None,
+        *,
+        loaded: LoadedEnsemble | None = None,
+        **ignored: Any,
+    ) -> None:
+        self.edition = load_edition(edition or os.environ.get("AIAC_EDITION") or "oct2025_aiac")
+        # Their interface is synchronous and ours is not: one loop on a thread of its own serves every call.
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="aiac-agent", daemon=True)
+        self._thread.start()
+        self._loaded = loaded or self._run(
+            load_ensemble(
+                find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or "default"),
+                default_find_model,
+                engine_opener(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
+            )
+        )
+        self._renderer = PromptRenderer(self._loaded.engine.tokenizer)
+
+    @property
+    def tokenizer(self) -> Any:
+        """A tokenizer with ``encode(text, add_special_tokens=False)``: the Hugging Face one of the base model."""
+        return getattr(self._loaded.engine.tokenizer, "hf", self._loaded.engine.tokenizer)
+
+    @overload
+    def generate_response(self, message: str, system_prompt: str | None = None, **kwargs: Any) -> Result[str]: ...
+
+    @overload
+    def generate_response(
+        self, message: list[str], system_prompt: str | None = None, **kwargs: Any
+    ) -> Result[list[str]]: ...
+
+    def generate_response(
+        self, message: str | list[str], system_prompt: str | None = None, **kwargs: Any
+    ) -> Result[str] | Result[list[str]]:
+        """The JSON text for a prompt, or a list of them for a list, even of one; then tokens and seconds.
+
+        A multiple-choice prompt is answered by the ensemble within the edition's seconds. Anything else gets a plain
+        generation of at most ``max_new_tokens`` (512) tokens. Tokens and seconds are None unless ``tgps_show`` is set,
+        as in the organisers' own model. ``system_prompt`` is part of their prompt, not of ours.
+        """
+        started = time.perf_counter()
+        prompts = [message] if isinstance(message, str) else message
+        texts = self._run(self._respond(prompts, kwargs))
+        tokens = sum(len(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+        spent = (tokens, time.perf_counter() - started) if kwargs.get("tgps_show") else (None, None)
+        return (texts[0], *spent) if isinstance(message, str) else (texts, *spent)
+
+    def close(self) -> None:
+        """Frees the ensemble; the agent cannot be used afterwards."""
+        self._run(self._loaded.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _respond(self, prompts: list[str], kwargs: dict[str, Any]) -> list[str]:
+        # One deadline for each in turn, as the organisers allow N times the limit for N answers.
+        limit = self.edition.answer_seconds
+        started = Deadline.after(0).at_s
+        return list(
+            await asyncio.gather(
+                *(self._one(prompt, Deadline(started + limit * (i + 1)), kwargs) for i, prompt in enumerate(prompts))
+            )
+        )
+
+    async def _one(self, prompt: str, deadline: Deadline, kwargs: dict[str, Any]) -> str:
+        question = find_question(prompt)
+        if question is not None:
+            return await self._answer(question, deadline)
+        generation = await self._loaded.engine.generate(
+            self._renderer.generation(prompt),
+            max_tokens=int(kwargs.get("max_new_tokens") or self.edition.answer_max_new_tokens),
+            temperature=float(kwargs.get("temperature") or 0.0) if kwargs.get("do_sample", True) else 0.0,
+            top_p=float(kwargs.get("top_p") or 1.0),
+            seed=0,
+        )
+        return self._loaded.engine.tokenizer.decode(generation.token_ids)
+
+    async def _answer(self, question: Question, deadline: Deadline) -> str:
+        verdict = await self._loaded.answerer.answer(question, deadline)
+        return json.dumps(verdict.answer.canonical(), ensure_ascii=False)
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
