@@ -136,7 +136,7 @@ class TorchWorker:
                 if self._closing:
                     return
                 if self._rows and len(self._rows) < self.batch_tokens:
-                    self._changed.wait(GATHER_SECONDS)
+                    self._changed.wait_for(lambda: self._closing, GATHER_SECONDS)
             if batch := self._next_batch():
                 self._run_batch(batch)
             elif self._generations:

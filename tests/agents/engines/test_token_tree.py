@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from agents.engines.token_tree import TokenTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from agents.engines.token_tree import TokenTree
 
 rows_of_tokens = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=12), min_size=1, max_size=8)
 

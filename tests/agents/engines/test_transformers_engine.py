@@ -7,10 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
+
 from agents.engines.torch_worker import TorchWorker
 from agents.engines.transformers import TransformersEngine
 from agents.errors import DamagedModelError, EngineError, PromptTooLongError
-from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 from training.probes import plain_logprobs, plain_model
 
 PROMPT = list(range(5, 45))
@@ -111,9 +112,7 @@ def loaded_models(checkpoint: Path):
 
 
 @pytest.mark.parametrize("options", [{}, {"use_rslora": True}, {"use_dora": True}], ids=["lora", "rslora", "dora"])
-def test_an_adapter_gives_the_numbers_of_unmerged_peft_and_leaves_the_base_alone(
-    options, checkpoint, plain, tmp_path
-):
+def test_an_adapter_gives_the_numbers_of_unmerged_peft_and_leaves_the_base_alone(options, checkpoint, plain, tmp_path):
     adapter = write_tiny_adapter(tmp_path / "adapter", checkpoint, **options)
     engine = TransformersEngine.load(checkpoint, {"tuned": adapter}, dtype="float32")
 
@@ -240,7 +239,7 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path, damage):
 def test_an_adapter_without_safetensors_or_of_another_base_is_refused(tmp_path, checkpoint):
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DamagedModelError, match="no adapter_model.safetensors"):
+    with pytest.raises(DamagedModelError, match=r"no adapter_model\.safetensors"):
         TransformersEngine.load(checkpoint, {"empty": empty})
     wider = write_tiny_checkpoint(tmp_path / "wider", hidden_size=64)
     foreign = write_tiny_adapter(tmp_path / "foreign", wider)
