@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar, overload
 
 from agents.answer_prompt import find_question
-from agents.deadline import Deadline
+from agents.deadline import MARGIN_SECONDS, Deadline
 from agents.loading import LoadedEnsemble, default_find_model, engine_opener, find_ensemble, load_ensemble
 from agents.prompts import PromptRenderer
 from agents.rules import load_edition
@@ -96,7 +96,10 @@ class AAgent:
         started = Deadline.after(0).at_s
         return list(
             await asyncio.gather(
-                *(self._one(prompt, Deadline(started + limit * (i + 1)), kwargs) for i, prompt in enumerate(prompts))
+                *(
+                    self._one(prompt, Deadline(started + limit * (i + 1) - MARGIN_SECONDS), kwargs)
+                    for i, prompt in enumerate(prompts)
+                )
             )
         )
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 Clock = Callable[[], float]
 
+MARGIN_SECONDS = 0.5
+"""Taken off an edition's limit, for what happens between our last instruction and the referee's clock."""
+
 
 @dataclass(frozen=True)
 class Deadline:

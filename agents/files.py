@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.answerer import Answerer, Verdict
-from agents.deadline import Deadline
+from agents.deadline import MARGIN_SECONDS, Deadline
 from agents.errors import FileError
 from agents.rules import CountTokens, Edition, filter_answers
 from agents.schema import BrokenRow, Question, read_questions
@@ -56,7 +56,7 @@ async def answer_rows(
 ) -> AnsweredFile:
     """A verdict for every row that is a question, ``batch_size`` of them at a time.
 
-    Each question has the edition's seconds from the moment its turn comes.
+    Each question has the edition's seconds, less a margin, from the moment its turn comes.
     """
     started = time.perf_counter()
     slots = asyncio.Semaphore(batch_size)
@@ -68,7 +68,7 @@ async def answer_rows(
 
     async def timed(question: Question) -> Verdict:
         async with slots:
-            return await answerer.answer(question, Deadline.after(edition.answer_seconds))
+            return await answerer.answer(question, Deadline.after(edition.answer_seconds - MARGIN_SECONDS))
 
     verdicts = await asyncio.gather(*(one(row) for row in rows))
     return AnsweredFile(list(verdicts), time.perf_counter() - started)

@@ -28,13 +28,14 @@ def validate(
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from agents.deadline import MARGIN_SECONDS
     from agents.files import write_whole
     from agents.rules import load_edition
     from aiac.commands.opening import open_ensemble
     from training.data import dump_json, find_data, read_data
     from training.validate import judge_rows, summarise
 
-    seconds = load_edition(edition).answer_seconds
+    seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS
     files = [read_data(find_data(name), limit=limit, seed=seed) for name in data]
     rows = [row for file in files for row in file.rows]
 
