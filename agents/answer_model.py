@@ -93,13 +93,10 @@ class AAgent:
     async def _respond(self, prompts: list[str], kwargs: dict[str, Any]) -> list[str]:
         # One deadline for each in turn, as the organisers allow N times the limit for N answers.
         limit = self.edition.answer_seconds
-        started = Deadline.after(0).at_s
+        deadlines = [Deadline.after(limit * (i + 1) - MARGIN_SECONDS) for i in range(len(prompts))]
         return list(
             await asyncio.gather(
-                *(
-                    self._one(prompt, Deadline(started + limit * (i + 1) - MARGIN_SECONDS), kwargs)
-                    for i, prompt in enumerate(prompts)
-                )
+                *(self._one(prompt, deadline, kwargs) for prompt, deadline in zip(prompts, deadlines, strict=True))
             )
         )
 
