@@ -15,11 +15,11 @@ help:  ## show this
 
 setup: $(VENV)/.ready  ## make .venv with everything in it
 
-# The stamp is newer than pyproject.toml exactly when what that asks for is installed.
-$(VENV)/.ready: pyproject.toml
+# The stamp is newer than these files exactly when what they ask for is installed.
+$(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,dev]'
 	@touch $@
 
 serve: $(VENV)/.ready  ## pull the model if needed and serve (HOST= PORT= ENSEMBLE= ENGINE=)

@@ -8,6 +8,7 @@ question is being written.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections import deque
@@ -299,14 +300,19 @@ def _forward(model: Any, layout: Layout, places: list[int]) -> Any:
         position_ids=positions[None].to(device),
         # A mask of four dimensions is taken as it is by transformers' attention functions.
         attention_mask=mask[None, None].to(device),
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=torch.tensor(places or [0], device=device),
+        **{cache_argument(model): cache},
     )
     for run, offset in layout.fresh.items():
         if run.keep:
-            _store(run, output.past_key_values, n_cached + offset)
+            _store(run, cache, n_cached + offset)
     return output.logits[0].float()
+
+
+def cache_argument(model: Any) -> str:
+    """What the model's forward calls its cache: transformers renamed ``past_key_values`` in 5.24."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def _store(run: Run, cache: Any, offset: int) -> None:
@@ -334,7 +340,7 @@ def _generate(model: Any, job: GenerateJob, piece_tokens: int) -> Generator[None
         piece, unread = unread[:piece_tokens], unread[piece_tokens:]
         with torch.inference_mode():
             ids = torch.tensor([piece], device=device)
-            output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            output = model(input_ids=ids, use_cache=True, logits_to_keep=1, **{cache_argument(model): cache})
             if not unread:
                 scores = output.logits[:, -1].float()
                 if job.temperature > 0:

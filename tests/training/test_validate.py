@@ -1,0 +1,99 @@
+"""The report on rows that were judged, checked on a list made by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+
+import pytest
+
+from agents.answerer import Answerer, MemberReport, Verdict
+from agents.manifest import Base, Manifest, Member
+from agents.schema import LETTERS, Answer, Question
+from agents.voter import Vote
+from training.data import KeyedRow
+from training.statistics import wilson_interval
+from training.validate import POOL, Judged, judge_rows, summarise
+
+
+def judged(source: str, key: int, pool: list[float], member: list[float] | None, elapsed_ms: float = 100.0) -> Judged:
+    question = Question("Which?", tuple(f"choice {i}" for i in range(len(pool))), key=key)
+    vote = None if member is None else Vote([0.0] * len(member), member, 1, 1)
+    report = MemberReport("letters", vote, None if vote else "late")
+    letter = LETTERS[pool.index(max(pool))]
+    verdict = Verdict(Answer(letter), pool, [report], elapsed_ms, degraded=member is None)
+    return Judged(KeyedRow(source, question, key), verdict, {POOL: pool, **({"letters": member} if member else {})})
+
+
+JUDGED = [
+    judged("easy", 0, [0.8, 0.2], [0.4, 0.6], 100),
+    judged("easy", 1, [0.1, 0.9], [0.3, 0.7], 200),
+    judged("hard", 0, [0.3, 0.7], [0.2, 0.8], 300),
+    judged("hard", 1, [0.25, 0.75], None, 1000),
+]
+
+
+def test_the_report_as_a_whole() -> None:
+    report = summarise(JUDGED)
+    assert (report["rows"], report["degraded"]) == (4, 1)
+    assert report["key_letters"] == {"A": 0.5, "B": 0.5}
+    assert report["seconds_per_question"] == pytest.approx({"mean": 0.4, "p50": 0.2, "p95": 1.0, "p99": 1.0})
+    assert list(report["voters"]) == [POOL, "letters"]
+    json.dumps(report, allow_nan=False)
+
+
+def test_the_pools_part_of_the_report() -> None:
+    pool = summarise(JUDGED)["voters"][POOL]
+    low, high = wilson_interval(3, 4)
+    assert (pool["rows"], pool["correct"], pool["accuracy"], pool["low"], pool["high"]) == (4, 3, 0.75, low, high)
+    assert pool["chance"] == 0.5
+    assert {name: (part["rows"], part["correct"]) for name, part in pool["by_source"].items()} == {
+        "easy": (2, 2),
+        "hard": (2, 1),
+    }
+    assert pool["letters"] == {"A": 0.25, "B": 0.75}
+    assert pool["nll_nats"] == pytest.approx(-math.log(0.8 * 0.9 * 0.3 * 0.75) / 4)
+    assert pool["brier"] == pytest.approx(2 * (0.2**2 + 0.1**2 + 0.7**2 + 0.25**2) / 4)
+    assert pool["ece"] == pytest.approx((0.2 + 0.1 + abs(0.7 + 0.75 - 1)) / 4)
+    assert pool["recall_spread"] is None
+    assert pool["p_equal_to_pool"] is None
+
+
+def test_a_member_is_measured_on_the_rows_it_voted_on() -> None:
+    member = summarise(JUDGED)["voters"]["letters"]
+    assert (member["rows"], member["correct"]) == (3, 1)
+    assert {name: part["rows"] for name, part in member["by_source"].items()} == {"easy": 2, "hard": 1}
+    assert member["p_equal_to_pool"] == 1.0
+    assert member["letters"] == {"B": 1.0}
+
+
+def test_a_member_that_never_voted_has_no_rows() -> None:
+    report = summarise([judged("easy", 0, [0.8, 0.2], None)])
+    assert report["voters"]["letters"] == {"rows": 0}
+
+
+def test_chance_is_that_of_the_rows_numbers_of_choices() -> None:
+    rows = [judged("x", 0, [0.8, 0.2], None), judged("x", 0, [0.4, 0.2, 0.2, 0.2], None)]
+    assert summarise(rows)["voters"][POOL]["chance"] == pytest.approx((1 / 2 + 1 / 4) / 2)
+
+
+def test_few_rows_come_with_a_note_on_what_they_can_tell() -> None:
+    low, high = wilson_interval(50, 100)
+    few = summarise(JUDGED[:1] * 100)["note"]
+    assert few == f"100 rows cannot tell accuracies closer than about {(high - low) / 2:.0%} apart; use 500 or more"
+    assert summarise(JUDGED[:1] * 500)["note"] is None
+
+
+def test_rows_are_judged_in_order_and_each_is_counted() -> None:
+    member = Member(name="m", method="letter", weight=1)
+    manifest = Manifest(name="x", base=Base(model="x", sha256="0" * 64), members=[member], answer_prior={2: [0.3, 0.7]})
+    rows = [KeyedRow("x", Question(f"Question {i}?", ("yes", "no"), key=i % 2), i % 2) for i in range(5)]
+    done: list[None] = []
+    found = asyncio.run(
+        judge_rows(Answerer(manifest, []), rows, seconds=1, concurrency=2, advance=lambda: done.append(None))
+    )
+    assert [entry.row for entry in found] == rows
+    assert len(done) == 5
+    assert all(entry.distributions == {POOL: [0.3, 0.7]} for entry in found)
+    assert all(entry.verdict.answer.letter == "B" and entry.verdict.degraded for entry in found)
