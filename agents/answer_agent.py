@@ -15,9 +15,10 @@ from pathlib import Path
 
 from agents.answering import answer_to_file
 from agents.errors import AiacError, outcome_of
-from agents.files import read_question_file, require_writable
+from agents.files import read_question_file
 from agents.loading import default_find_model, engine_opener, find_ensemble, load_ensemble
 from agents.rules import load_edition
+from agents.writing import require_writable
 
 
 def main(arguments: list[str] | None = None) -> int:

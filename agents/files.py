@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from agents.deadline import MARGIN_SECONDS, Deadline
 from agents.errors import FileError
 from agents.rules import CountTokens, Edition, filter_answers
 from agents.schema import BrokenRow, Question, read_questions
+from agents.writing import write_whole
 
 
 @dataclass(frozen=True)
@@ -87,29 +86,3 @@ def write_answers(output: Path, answers: list[dict[str, str] | None], edition: E
 
 def dump_rows(rows: Sequence[Any]) -> str:
     return json.dumps(list(rows), indent=4, ensure_ascii=False) + "\n"
-
-
-def require_writable(output: Path) -> None:
-    """Raises FileError when ``output`` could not be written: better before the work than after it."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
-    except OSError as error:
-        raise FileError(str(output.parent), str(error.strerror).lower(), "a folder that can be written") from None
-    if output.is_dir():
-        raise FileError(str(output), "a folder", "the path of a file")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes beside ``path`` and renames, so that a reader sees the old file or the new one. Raises FileError."""
-    require_writable(path)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
-        Path(beside).chmod(0o644)
-        os.replace(beside, path)  # noqa: PTH105
-    except OSError as error:
-        Path(beside).unlink(missing_ok=True)
-        raise FileError(str(path), str(error.strerror).lower(), "room to write") from None

@@ -84,7 +84,7 @@ async def load_ensemble(
     NotReadyError when no member passes its probes, and what ``find_model`` and ``open_engine`` raise.
     """
     manifest = read_manifest(path)
-    folder = path.parent if path.name == FILE_NAME else path
+    folder = path if await asyncio.to_thread(path.is_dir) else path.parent
     report(f"finding {manifest.base.model}")
     checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
     report("verifying weights")
@@ -142,7 +142,7 @@ async def _check(member: Member, engine: Engine, adapter: str | None) -> MemberS
     tolerance = TOLERANCE_NATS[engine.dtype]
     try:
         difference = await probe_difference(member, engine, adapter)
-    except AiacError as error:
+    except (AiacError, ValueError) as error:
         return MemberStatus(member.name, False, None, str(error))
     if difference <= tolerance:
         return MemberStatus(member.name, True, difference)

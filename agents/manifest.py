@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from agents.errors import FileError, ManifestError, describe
 from agents.prompts import RENDERING
 from agents.schema import LETTERS, MAX_CHOICES, MIN_CHOICES
 from agents.scoring import Method
+from agents.writing import write_whole
 
 SCHEMA_VERSION = 1
 FILE_NAME = "ensemble.json"
@@ -170,17 +170,13 @@ def read_manifest(path: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "manifest"
-        raise ManifestError(f"{file}: {field}", describe(first["input"]), first["msg"]) from None
+        raise ManifestError(
+            f"{file}: {field}", describe(first["input"]), first["msg"].removeprefix("Value error, ")
+        ) from None
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> Path:
     """Writes ``ensemble.json`` whole or not at all. Raises FileError when the folder cannot be written."""
     file = folder / FILE_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(".json.partial")
-        beside.write_text(manifest.model_dump_json(indent=1, exclude_defaults=False) + "\n", encoding="utf-8")
-        os.replace(beside, file)  # noqa: PTH105
-    except OSError as error:
-        raise FileError(str(folder), str(error.strerror), "a folder that can be written") from None
+    write_whole(file, manifest.model_dump_json(indent=1) + "\n")
     return file

@@ -89,13 +89,15 @@ def read_question(raw: Any, *, topic: str = "") -> Question:
 
     Raises QuestionError: it names the field, what was found and what is expected.
     """
-    if isinstance(raw, str):
-        raw = _parse_json(raw, field="question row")
-    if isinstance(raw, list) and len(raw) == 1:
-        return read_question(raw[0], topic=topic)
+    for _ in range(2):  # a list of one JSON text is seen; nothing deeper is
+        if isinstance(raw, str):
+            raw = _parse_json(raw, field="question row")
+        if isinstance(raw, list) and len(raw) == 1:
+            raw = raw[0]
     if not isinstance(raw, Mapping):
         raise QuestionError("question row", describe(raw), "an object with question and choices")
-    text = _text(raw.get("question"), "question", MAX_QUESTION_CHARS)
+    text = _text(raw.get("question"), "question")
+    _check_length(text, "question", MAX_QUESTION_CHARS)
     choices = _read_choices(raw)
     own_topic = raw.get("topic")
     return Question(
@@ -148,15 +150,18 @@ def _parse_json(text: str, *, field: str) -> Any:
         raise QuestionError(field, f"text that is not JSON: {describe(text)}", "a JSON object") from None
 
 
-def _text(value: Any, field: str, limit: int) -> str:
+def _text(value: Any, field: str) -> str:
     if not isinstance(value, str) or not value.strip():
         found = "no such field" if value is None else describe(value)
         raise QuestionError(field, found, "a non-empty string")
     if surrogate := _SURROGATE.search(value):
         raise QuestionError(field, f"a lone surrogate at character {surrogate.start()}", "valid Unicode text")
-    if len(value) > limit:
-        raise QuestionError(field, f"{len(value):,} characters", f"at most {limit:,}")
     return value.strip()
+
+
+def _check_length(text: str, field: str, limit: int) -> None:
+    if len(text) > limit:
+        raise QuestionError(field, f"{len(text):,} characters", f"at most {limit:,}")
 
 
 def _read_choices(raw: Mapping[str, Any]) -> tuple[str, ...]:
@@ -173,8 +178,9 @@ def _read_choices(raw: Mapping[str, Any]) -> tuple[str, ...]:
         raise QuestionError(field, found, f"a list of {counts}, or an object of them by letter")
     if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
         raise QuestionError(field, f"{len(value)} choices", counts)
-    choices = strip_labels([_text(choice, f"{field}[{i}]", MAX_CHOICE_CHARS) for i, choice in enumerate(value)])
+    choices = strip_labels([_text(choice, f"{field}[{i}]") for i, choice in enumerate(value)])
     for i, choice in enumerate(choices):
+        _check_length(choice, f"{field}[{i}]", MAX_CHOICE_CHARS)
         if choice in choices[:i]:
             first = choices.index(choice)
             raise QuestionError(
@@ -190,24 +196,28 @@ def strip_labels(choices: Sequence[str]) -> list[str]:
     taken for a label when every choice carries its own, or when it is written ``X)`` and is the letter of that place:
     so ``["A. Einstein", "Newton"]`` stays as it is, and of ``A) A`` the text ``A`` is left.
     """
+    before: list[str] = []
     stripped = [choice.strip() for choice in choices]
-    n = len(stripped)
-    while True:
-        matches = [_LABEL.match(choice) for choice in stripped]
-        labels = "".join(match.group(1).upper() if match else "?" for match in matches)
-        rests = [
-            choice[match.end() :].strip() if match else "" for choice, match in zip(stripped, matches, strict=True)
-        ]
-        if sorted(labels) != list(LETTERS[:n]) or not all(rests):
-            break
-        stripped = [rests[labels.index(letter)] for letter in LETTERS[:n]]
-    return [_strip_own_label(choice, LETTERS[i]) for i, choice in enumerate(stripped)]
+    while stripped != before:
+        before, stripped = stripped, _strip_once(stripped)
+    return stripped
+
+
+def _strip_once(choices: list[str]) -> list[str]:
+    letters = LETTERS[: len(choices)]
+    matches = [_LABEL.match(choice) for choice in choices]
+    labels = "".join(match.group(1).upper() if match else "?" for match in matches)
+    rests = [choice[match.end() :].strip() if match else "" for choice, match in zip(choices, matches, strict=True)]
+    if sorted(labels) == list(letters) and all(rests):
+        return [rests[labels.index(letter)] for letter in letters]
+    return [_strip_own_label(choice, letter) for choice, letter in zip(choices, letters, strict=True)]
 
 
 def _strip_own_label(choice: str, letter: str) -> str:
-    while (match := _PARENTHESIS_LABEL.match(choice)) and match.group(1) == letter and choice[match.end() :]:
-        choice = choice[match.end() :]
-    return choice
+    match = _PARENTHESIS_LABEL.match(choice)
+    if match is None or match.group(1) != letter:
+        return choice
+    return choice[match.end() :] or choice
 
 
 def _read_key(raw: Mapping[str, Any], choices: Sequence[str]) -> int | None:
@@ -231,6 +241,6 @@ def key_index(value: str, choices: Sequence[str]) -> int | None:
         return letters.index(written.upper())
     if written in choices:
         return list(choices).index(written)
-    if (label := _LABEL.match(written)) and label.group(1).upper() in letters:
+    if (label := _LABEL.match(written) or _PARENTHESIS_LABEL.match(written)) and label.group(1).upper() in letters:
         return letters.index(label.group(1).upper())
     return None

@@ -56,11 +56,13 @@ class Voter:
         orders = self._orders(question)
         prior = self.member.prior.get(len(question.choices))
         # All orders are queued at once, so that the engine may batch them; each counts as soon as it is there.
-        tasks = [asyncio.create_task(self.label_logprobs(question, order)) for order in orders]
+        tasks = {asyncio.create_task(self.label_logprobs(question, order)): order for order in orders}
+        waiting = set(tasks)
         seen: list[tuple[Order, list[float]]] = []
         try:
-            for order, task in zip(orders, tasks, strict=True):
-                seen.append((order, await task))
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                seen += [(tasks[task], task.result()) for task in done]
                 yield self._vote(letter_scores(seen, prior), len(seen), len(orders))
         finally:
             for task in tasks:

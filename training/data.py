@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -84,10 +85,11 @@ def _rows(raw: bytes, path: Path) -> Iterator[Question | str]:
     """Questions, or the sentence that says why a row is none."""
     try:
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise FileError(str(path), f"unreadable contents ({error})", "UTF-8 text, gzipped if it ends in .gz") from None
     if ".jsonl" in path.suffixes:
-        for line in filter(str.strip, text.splitlines()):
+        # Not splitlines: JSON text may hold other line ends, such as U+2028, inside a string.
+        for line in filter(str.strip, text.split("\n")):
             yield _question_or_reason(line)
         return
     for row in read_questions(text):

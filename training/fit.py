@@ -61,7 +61,9 @@ def fit_weights(
         bounds=[(0, 1)] * len(names),
         constraints={"type": "eq", "fun": lambda free: sum(free) - 1},
     )
-    kept = {name: float(w) if w >= MIN_WEIGHT else 0.0 for name, w in zip(names, result.x, strict=True)}
+    fitted = {name: float(w) for name, w in zip(names, result.x, strict=True)}
+    least = min(MIN_WEIGHT, max(fitted.values()))
+    kept = {name: w if w >= least else 0.0 for name, w in fitted.items()}
     total = sum(kept.values())
     return {name: round(weight / total, 4) for name, weight in kept.items()}
 

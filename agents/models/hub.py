@@ -58,6 +58,8 @@ class HubSource:
         # only means that the next source is tried.
         except Exception as error:
             raise DownloadError(f"the model hub failed with {type(error).__name__}") from error
+        # The client reports no step when its bars were switched off in this process, as loading a model does.
+        progress("download", spec.gguf_bytes, spec.gguf_bytes)
         return Path(path)
 
     def _check(self, endpoint: str, file: HubFile) -> None:

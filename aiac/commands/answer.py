@@ -21,8 +21,9 @@ def answer(
 ) -> None:
     """Answer every question of a file; a broken row becomes null, with its reason on stderr."""
     from agents.answering import answer_to_file
-    from agents.files import read_question_file, require_writable
+    from agents.files import read_question_file
     from agents.rules import load_edition
+    from agents.writing import require_writable
     from aiac.commands.opening import open_ensemble
 
     limits = load_edition(edition)

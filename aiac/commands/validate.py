@@ -29,8 +29,8 @@ def validate(
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from agents.deadline import MARGIN_SECONDS
-    from agents.files import write_whole
     from agents.rules import load_edition
+    from agents.writing import write_whole
     from aiac.commands.opening import open_ensemble
     from training.data import dump_json, find_data, read_data
     from training.validate import judge_rows, summarise

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Sequence
+import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,3 +135,14 @@ def answerer_on(engine: ScriptedEngine, *members: Member, **fields: Any) -> Answ
     renderer = PromptRenderer(engine.tokenizer)
     voters = [Voter(member, engine, renderer, member.name) for member in members]
     return Answerer(manifest_of(*members, **fields), voters)
+
+
+@contextmanager
+def files_no_larger_than(limit_bytes: int) -> Iterator[None]:
+    """As on a full disk: writing more into one file fails, for any user."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

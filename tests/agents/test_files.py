@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member
+from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, files_no_larger_than, letter_member
 
 from agents.deadline import MARGIN_SECONDS
 from agents.errors import FileError, QuestionError
@@ -22,12 +19,11 @@ from agents.files import (
     answer_rows,
     filtered_path,
     read_question_file,
-    require_writable,
     write_answers,
-    write_whole,
 )
 from agents.rules import load_edition
 from agents.schema import BrokenRow, Question
+from agents.writing import require_writable, write_whole
 
 EDITION = load_edition("oct2025_aiac")
 BROKEN = BrokenRow("question row: found null; expected an object")
@@ -36,17 +32,6 @@ BROKEN = BrokenRow("question row: found null; expected an object")
 def answered(engine: ScriptedEngine, rows: list[Question | BrokenRow], **options: Any) -> AnsweredFile:
     work = answer_rows(answerer_on(engine, letter_member("one")), rows, options.pop("edition", EDITION), **options)
     return asyncio.run(asyncio.wait_for(work, 10))
-
-
-@contextmanager
-def files_no_larger_than(limit_bytes: int) -> Iterator[None]:
-    """As on a full disk: writing more into one file fails, for any user."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_broken_row_is_null_in_its_place() -> None:

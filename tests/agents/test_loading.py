@@ -189,7 +189,6 @@ def test_an_engine_that_breaks_is_closed(workshop: Workshop) -> None:
     assert workshop.engine.closed
 
 
-@pytest.mark.xfail(strict=True, reason="adapters are looked for inside a manifest file that has another name")
 def test_a_manifest_may_be_a_file_of_another_name(workshop: Workshop) -> None:
     loaded = workshop.load(adapter(), file="mine.json")
     assert loaded.statuses[0].ready

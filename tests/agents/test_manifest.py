@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agent_fakes import files_no_larger_than
 from pydantic import ValidationError
 
 from agents.errors import FileError, ManifestError
@@ -180,13 +181,12 @@ def test_an_old_manifest_is_replaced_whole(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_manifest_as_it_was(tmp_path: Path) -> None:
     file = write_manifest(Manifest.model_validate(manifest()), tmp_path)
     before = file.read_bytes()
-    file.with_suffix(".json.partial").mkdir()
-    with pytest.raises(FileError):
+    with files_no_larger_than(64), pytest.raises(FileError):
         write_manifest(Manifest.model_validate(manifest(provenance={})), tmp_path)
     assert file.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == [FILE_NAME]
 
 
-@pytest.mark.xfail(strict=True, reason="ensemble.json.partial stays behind when the rename fails")
 def test_a_write_that_fails_leaves_nothing_beside_it(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(FileError):

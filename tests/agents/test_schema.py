@@ -348,18 +348,15 @@ def test_a_permuted_question_is_the_same_question(question: Question, data: st.D
     assert shown.permuted(back) == question
 
 
-@pytest.mark.xfail(strict=True, reason="a label without a space after it hides a second label from strip_labels")
 def test_labels_behind_labels_without_a_space_are_read_once_and_for_all() -> None:
     question = read_question({"question": "Which?", "choices": ["A)A. red", "B)B. green"], "answer": "A"})
     assert read_question(question.canonical()) == question
 
 
-@pytest.mark.xfail(strict=True, reason="the length limit counts the labels that canonical() adds")
 def test_a_choice_of_the_greatest_length_can_be_written_and_read_again() -> None:
     question = read_question({"question": "Which?", "choices": ["x" * MAX_CHOICE_CHARS, "y"], "answer": "A"})
     assert read_question(question.canonical()) == question
 
 
-@pytest.mark.xfail(strict=True, reason="a key written as the choice is written, without a space, is not recognised")
 def test_a_key_that_repeats_a_choice_as_it_is_written_is_that_choice() -> None:
     assert read_question({"question": "Which?", "choices": ["A)red", "B)green"], "answer": "B)green"}).key == 1
