@@ -1,0 +1,271 @@
+"""How fast an answer is, and beside what: the bare engine, the plain way the field serves it, cloze from scratch.
+
+python -m benchmarks.answer prints JSON. All ways run in one process on one model, on questions none has seen before, so
+that no cache flatters any of them but the template's own tokens, which every request of a service shares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Any
+
+import httpx
+import uvicorn
+
+from agents.answerer import Answerer
+from agents.engines.transformers import TransformersEngine
+from agents.loading import LoadedEnsemble, default_find_model
+from agents.manifest import Base, Manifest, Member
+from agents.permutation import cyclic_orders
+from agents.prompts import PromptRenderer
+from agents.schema import Question
+from agents.scoring import Method
+from agents.voter import Voter
+from benchmarks.questions import questions
+from service.app import create_app
+from service.server import reserve_port
+from service.settings import load_settings
+from training.probes import plain_logprobs, plain_model
+from training.statistics import percentiles
+
+Ask = Callable[[Question], Awaitable[Any]]
+
+AIMS = {
+    "service_added_ms_p50": ("below", 3.0),
+    "letter_over_plain_generate_1_client": ("at least", 2.0),
+    "letter_over_plain_generate_32_clients": ("at least", 3.0),
+    "cloze_shared_over_scratch": ("at least", 2.0),
+}
+
+
+class TimedEngine:
+    """An engine that adds up the time it was at work; closing it is left to the benchmark. One caller at a time."""
+
+    def __init__(self, engine: TransformersEngine) -> None:
+        self._engine = engine
+        self.busy_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    async def next_token_logprobs(self, *arguments: Any) -> list[float]:
+        return await self._timed(self._engine.next_token_logprobs(*arguments))
+
+    async def continuation_logprobs(self, *arguments: Any) -> list[list[float]]:
+        return await self._timed(self._engine.continuation_logprobs(*arguments))
+
+    async def _timed(self, call: Awaitable[Any]) -> Any:
+        started = time.perf_counter()
+        try:
+            return await call
+        finally:
+            self.busy_s += time.perf_counter() - started
+
+    async def close(self) -> None:
+        return None
+
+
+def ensemble_of(method: Method, engine: Any, model: str) -> tuple[LoadedEnsemble, Voter]:
+    """An ensemble of one member, asked in one order."""
+    member = Member(name=method, method=method, orders=1 if method == "letter" else None, weight=1.0)
+    voter = Voter(member, engine, PromptRenderer(engine.tokenizer))
+    manifest = Manifest(name=f"bench-{method}", base=Base(model=model, sha256="0" * 64), members=[member])
+    return LoadedEnsemble(manifest, Answerer(manifest, [voter]), engine, []), voter
+
+
+@asynccontextmanager
+async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
+    """POST /answer of a real server on a loopback port, as a function of a question."""
+
+    async def load(report: Callable[[str], None]) -> LoadedEnsemble:
+        return ensemble
+
+    # Nobody is cut short here: what is measured is how long an answer takes, not whether it is in time.
+    settings = load_settings(port=0, edition="feb2026_iitd")
+    app = create_app(settings, load)
+    with reserve_port("127.0.0.1", 0) as reserved:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+        running = asyncio.create_task(server.serve([reserved]))
+        await app.state.service.settled.wait()
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/answer"
+        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=64)) as client:
+
+            async def ask(question: Question) -> None:
+                body = {"question": question.text, "choices": list(question.choices)}
+                (await client.post(url, json=body, headers={"X-Deadline-Ms": "60000"})).raise_for_status()
+
+            try:
+                yield ask
+            finally:
+                server.should_exit = True
+                await running
+
+
+async def closed_loop(ask: Ask, todo: Sequence[Question], clients: int) -> dict[str, Any]:
+    """``clients`` callers, each asking its next question once the last one is answered."""
+    waiting, latencies_s = iter(todo), list[float]()
+
+    async def client() -> None:
+        for question in waiting:
+            started = time.perf_counter()
+            await ask(question)
+            latencies_s.append(time.perf_counter() - started)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    elapsed_s = time.perf_counter() - started
+    return {
+        "clients": clients,
+        "questions": len(todo),
+        "questions_per_s": len(todo) / elapsed_s,
+        "latency_ms": {name: value * 1000 for name, value in percentiles(latencies_s).items()},
+    }
+
+
+def direct(voter: Voter) -> Ask:
+    async def ask(question: Question) -> None:
+        async for _ in voter.votes(question):
+            pass
+
+    return ask
+
+
+def plain_generate(model: Any, renderer: PromptRenderer, tokenizer: Any) -> Ask:
+    """One request at a time: four greedy tokens on the letter prompt, and a letter parsed out of them."""
+    import torch
+
+    turn = asyncio.Lock()
+
+    def answer(question: Question) -> str | None:
+        prompt = torch.tensor([renderer.letter(question, cyclic_orders(4)[0]).token_ids])
+        with torch.inference_mode():
+            output = model.generate(prompt, max_new_tokens=4, do_sample=False)
+        found = re.search("[ABCD]", tokenizer.decode(output[0, prompt.shape[1] :].tolist()))
+        return found.group() if found else None
+
+    async def ask(question: Question) -> None:
+        async with turn:
+            await asyncio.to_thread(answer, question)
+
+    return ask
+
+
+async def service_added_ms(ensemble: LoadedEnsemble, engine: TimedEngine, todo: Sequence[Question]) -> list[float]:
+    """For each request of one client: what the client waited, less the time the engine was at work on it."""
+    added = []
+    async with served(ensemble) as ask:
+        await ask(todo[0])
+        for question in todo[1:]:
+            engine.busy_s, started = 0.0, time.perf_counter()
+            await ask(question)
+            added.append((time.perf_counter() - started - engine.busy_s) * 1000)
+    return added
+
+
+async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question]) -> dict[str, float]:
+    """Seconds for the shared prefix and for a whole forward pass a choice, question by question in turn."""
+    renderer = PromptRenderer(engine.tokenizer)
+    shared_s = scratch_s = difference = 0.0
+    for question in todo:
+        prompt = renderer.cloze(question)
+        started = time.perf_counter()
+        found = await engine.continuation_logprobs(prompt.token_ids, prompt.continuations)
+        middle = time.perf_counter()
+        tables = [plain_logprobs(model, [*prompt.token_ids, *tokens]) for tokens in prompt.continuations]
+        scratch_s += time.perf_counter() - middle
+        shared_s += middle - started
+        start = len(prompt.token_ids) - 1
+        for tokens, table, logprobs in zip(prompt.continuations, tables, found, strict=True):
+            expected = [float(table[start + i, token]) for i, token in enumerate(tokens)]
+            difference = max([difference, *(abs(a - b) for a, b in zip(expected, logprobs, strict=True))])
+    return {"shared_s": shared_s, "scratch_s": scratch_s, "max_difference_nats": difference}
+
+
+def judge(measured: dict[str, float]) -> dict[str, dict[str, Any]]:
+    """Every aim beside what was measured."""
+    return {
+        name: {
+            "value": measured[name],
+            "aim": f"{direction} {bound}",
+            "met": measured[name] < bound if direction == "below" else measured[name] >= bound,
+        }
+        for name, (direction, bound) in AIMS.items()
+    }
+
+
+async def measure(model_name: str, count: int, clients: Sequence[int], seed: int) -> dict[str, Any]:
+    import torch
+
+    checkpoint = default_find_model(model_name)
+    engine = TimedEngine(TransformersEngine.load(checkpoint, dtype="float32"))
+    model = plain_model(checkpoint)
+    fresh: Iterator[Question] = questions(seed)
+    runs: dict[str, list[dict[str, Any]]] = {}
+    added: list[float] = []
+    for method in ("letter", "cloze"):
+        ensemble, voter = ensemble_of(method, engine, model_name)
+        await closed_loop(direct(voter), list(islice(fresh, 8)), 8)
+        added += await service_added_ms(ensemble, engine, list(islice(fresh, count // 2 + 1)))
+        runs[f"{method}_service"], runs[f"{method}_engine"] = [], []
+        async with served(ensemble) as ask:
+            for n in clients:
+                note(f"{method}, {n} clients")
+                todo = max(count, n)
+                runs[f"{method}_service"].append(await closed_loop(ask, list(islice(fresh, todo)), n))
+                runs[f"{method}_engine"].append(await closed_loop(direct(voter), list(islice(fresh, todo)), n))
+    plain = plain_generate(model, PromptRenderer(engine.tokenizer), engine.tokenizer)
+    await plain(next(fresh))
+    note("plain generate")
+    # One at a time whatever the number of clients: its throughput is measured once a number, on fewer questions.
+    runs["plain_generate"] = [await closed_loop(plain, list(islice(fresh, max(count // 2, n))), n) for n in clients]
+    note("cloze from scratch")
+    cloze = await cloze_against_scratch(engine, model, list(islice(fresh, count // 2)))
+    await engine._engine.close()
+    rate = {name: {run["clients"]: run["questions_per_s"] for run in several} for name, several in runs.items()}
+    measured = {"service_added_ms_p50": percentiles(added)["p50"]}
+    measured["cloze_shared_over_scratch"] = cloze["scratch_s"] / cloze["shared_s"]
+    for n in clients:
+        ratio = rate["letter_service"][n] / rate["plain_generate"][n]
+        measured[f"letter_over_plain_generate_{n}_client{'s' if n > 1 else ''}"] = ratio
+    return {
+        "model": model_name,
+        "dtype": "float32",
+        "seed": seed,
+        "machine": {"cpus": os.cpu_count(), "threads": torch.get_num_threads(), "python": platform.python_version()},
+        "torch": torch.__version__,
+        "service_added_ms": {"requests": len(added), **percentiles(added)},
+        "cloze": {"questions": count // 2, **cloze},
+        "runs": runs,
+        "ratios": measured,
+        "aims": judge(measured),
+    }
+
+
+def note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.answer", description=__doc__)
+    parser.add_argument("--model", default="SmolLM2-135M-Instruct")
+    parser.add_argument("--questions", type=int, default=48, help="questions of each measurement")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    report = asyncio.run(measure(options.model, options.questions, (1, 8, 32), options.seed))
+    print(json.dumps(report, indent=1))
+    for name, aim in report["aims"].items():
+        note(f"{name}: {aim['value']:.2f} (aim: {aim['aim']}) {'met' if aim['met'] else 'NOT met'}")
+
+
+if __name__ == "__main__":
+    main()
