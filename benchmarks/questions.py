@@ -15,7 +15,9 @@ ASKED = ("Who arrives last?", "Who carries the lightest thing?", "Who cannot hav
 
 
 def questions(seed: int) -> Iterator[Question]:
-    """An endless run of questions of 30 to 60 words with four choices of one to six words; none comes twice."""
+    """An endless run of questions of 30 to 60 words with four choices of one to five words; none comes twice.
+
+    Each opens with a number of its own, so that no two share a prefix that a cache could keep."""
     draw = random.Random(seed)
     seen: set[str] = set()
     while True:
@@ -24,9 +26,9 @@ def questions(seed: int) -> Iterator[Question]:
             f"{name} leaves {draw.choice(PLACES)} on {draw.choice(DAYS)} with {draw.choice(THINGS)}."
             for name in names[: draw.choice((3, 4))]
         ]
-        text = " ".join([*clues, draw.choice(ASKED)])
+        text = " ".join([f"Day {draw.randrange(10**6)}.", *clues, draw.choice(ASKED)])
         if text in seen:
             continue
         seen.add(text)
-        endings = draw.sample(("", " alone", " and a friend", " on the second day of the week"), 4)
+        endings = draw.choices(("", " alone", " and a friend", " with the umbrella", " on the last day"), k=4)
         yield Question(text, tuple(name + ending for name, ending in zip(names, endings, strict=True)))

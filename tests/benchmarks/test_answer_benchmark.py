@@ -16,7 +16,8 @@ def test_questions_are_distinct_valid_and_the_same_for_the_same_seed() -> None:
     assert first != list(islice(questions(4), 300))
     assert len({question.text for question in first}) == 300
     for question in first:
-        assert 25 <= len(question.text.split()) <= 60
+        assert 30 <= len(question.text.split()) <= 60
+        assert all(1 <= len(choice.split()) <= 5 for choice in question.choices)
         row = {"question": question.text, "choices": list(question.choices)}
         assert read_question(row).choices == question.choices
 
