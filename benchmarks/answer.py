@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import httpx
@@ -199,7 +199,7 @@ async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question
         expected = [from_scratch(model, prompt.token_ids, tokens) for tokens in prompt.continuations]
         scratch_s += time.perf_counter() - middle
         shared_s += middle - started
-        for one, other in zip(sum(expected, []), sum(found, []), strict=True):
+        for one, other in zip(chain(*expected), chain(*found), strict=True):
             if not abs(one - other) <= MAX_DIFFERENCE_NATS:
                 raise RuntimeError(f"the two ways do not agree: {one} and {other} nats")
             difference = max(difference, abs(one - other))

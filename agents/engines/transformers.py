@@ -17,9 +17,9 @@ from agents.errors import DamagedModelError, EngineError, MissingExtraError, Pro
 CACHE_TOKENS = 8192
 """Tokens of prefixes kept for reuse, per adapter: 380 MB for SmolLM2-135M in float32, 470 MB for Qwen2.5-1.5B."""
 
-# Read when PyTorch loads OpenMP; PyTorch is first imported further down. By default its threads spin for long while they
-# wait for each other: with a second busy process on two cores a batch of 0.2 s took 6 s that way, and answers came late.
-# Not to spin at all costs a third on a quiet machine. This is between the two, and near the best of either.
+# Read when PyTorch loads OpenMP; PyTorch is first imported further down. By default its threads spin for long while
+# they wait for each other: with a second busy process on two cores a batch of 0.2 s took 6 s that way, and answers came
+# late. Not to spin at all costs a third on a quiet machine. This is between the two.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
