@@ -12,7 +12,6 @@ A manifest records ``RENDERING``; numbers of one rendering say nothing about ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.engines.protocol import Tokenizer
@@ -99,13 +98,3 @@ def label_variant(tokenizer: Tokenizer) -> tuple[str, list[int]]:
         if len(set(label_ids)) == len(LETTERS):
             return space, label_ids
     raise EngineError(f"the tokenizer has no single token for each of the labels {', '.join(LETTERS)}")
-
-
-def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """How many leading tokens all prompts have in common."""
-    length = 0
-    for column in zip(*prompts, strict=False):
-        if len(set(column)) > 1:
-            break
-        length += 1
-    return length

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -226,13 +225,3 @@ def _git_revision() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return result.stdout.strip()
-
-
-def summary(manifest: Manifest, candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """What an export decided, as JSON-able data."""
-    return {
-        "name": manifest.name,
-        "pooling": manifest.pooling,
-        "members": {m.name: {"weight": m.weight, "temperature": m.temperature} for m in manifest.members},
-        "pools": [asdict(candidate) for candidate in candidates],
-    }

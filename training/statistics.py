@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from agents.schema import LETTERS
 
-Z_95 = 0.95
+CONFIDENCE = 0.95
 
 
 def wilson_interval(correct: int, rows: int) -> tuple[float, float]:
     """The 95% Wilson score interval of a proportion. Raises ValueError for no rows."""
     from scipy.stats import binomtest
 
-    interval = binomtest(correct, rows).proportion_ci(confidence_level=Z_95, method="wilson")
+    interval = binomtest(correct, rows).proportion_ci(confidence_level=CONFIDENCE, method="wilson")
     return float(interval.low), float(interval.high)
 
 

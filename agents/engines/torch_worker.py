@@ -8,18 +8,18 @@ question is being written.
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.engines.protocol import Generation
-from agents.engines.token_tree import Layout, Run, TokenTree
+from agents.engines.token_tree import TokenTree
+from agents.engines.torch_forward import forward, generate
 from agents.errors import EngineError
 
 BATCH_SECONDS = 0.5
@@ -228,7 +228,7 @@ class TorchWorker:
         ]
         places = sorted({place for row in wanted for place in row})
         with torch.inference_mode():
-            logits = _forward(slot.model, layout, places)
+            logits = forward(slot.model, layout, places)
             at = {place: i for i, place in enumerate(places)}
             flat = [
                 (at[place], candidate)
@@ -255,7 +255,7 @@ class TorchWorker:
             return
         try:
             if job.steps is None:
-                job.steps = _generate(self._slots[job.adapter].model, job, self.batch_tokens)
+                job.steps = generate(self._slots[job.adapter].model, job, self.batch_tokens)
             next(job.steps)
         except StopIteration as done:
             _succeed(job.future, done.value)
@@ -274,86 +274,3 @@ def _succeed(future: Future[Any], result: Any) -> None:
 def _fail(future: Future[Any], error: Exception) -> None:
     with suppress(InvalidStateError):
         future.set_exception(error)
-
-
-def _forward(model: Any, layout: Layout, places: list[int]) -> Any:
-    """Logits in float32, [len(places), vocabulary], at ``places`` of the fresh tokens; stores the keys and values."""
-    import torch
-    from transformers import DynamicCache
-
-    device, n_fresh, n_cached = model.device, layout.n_fresh, layout.n_cached
-    ids = torch.empty(n_fresh, dtype=torch.long)
-    positions = torch.empty(n_fresh, dtype=torch.long)
-    mask = torch.zeros(n_fresh, n_cached + n_fresh, dtype=torch.bool)
-    for run, offset in layout.fresh.items():
-        ids[offset : offset + len(run.tokens)] = torch.tensor(run.tokens)
-        positions[offset : offset + len(run.tokens)] = torch.arange(run.start, run.end)
-    for rows, columns, causal in layout.blocks():
-        block = torch.ones(rows.stop - rows.start, columns.stop - columns.start, dtype=torch.bool)
-        mask[rows, columns] = block.tril() if causal else block
-    cache = DynamicCache()
-    if layout.cached:
-        for layer, pairs in enumerate(zip(*(run.key_values or [] for run in layout.cached), strict=True)):
-            cache.update(torch.cat([k for k, _ in pairs], dim=2), torch.cat([v for _, v in pairs], dim=2), layer)
-    output = model(
-        input_ids=ids[None].to(device),
-        position_ids=positions[None].to(device),
-        # A mask of four dimensions is taken as it is by transformers' attention functions.
-        attention_mask=mask[None, None].to(device),
-        use_cache=True,
-        logits_to_keep=torch.tensor(places or [0], device=device),
-        **{cache_argument(model): cache},
-    )
-    for run, offset in layout.fresh.items():
-        if run.keep:
-            _store(run, cache, n_cached + offset)
-    return output.logits[0].float()
-
-
-def cache_argument(model: Any) -> str:
-    """What the model's forward calls its cache: transformers renamed ``past_key_values`` in 5.24."""
-    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
-
-
-def _store(run: Run, cache: Any, offset: int) -> None:
-    stop = offset + len(run.tokens)
-    # Cloned: a view would keep the whole batch's tensors alive.
-    run.key_values = [(kv.keys[:, :, offset:stop].clone(), kv.values[:, :, offset:stop].clone()) for kv in cache.layers]
-
-
-def _generate(model: Any, job: GenerateJob, piece_tokens: int) -> Generator[None, None, Generation]:
-    """Reads the prompt in pieces, then one token a step. Returns the Generation (as the iterator's value)."""
-    import torch
-    from transformers import DynamicCache, TopPLogitsWarper
-
-    device = model.device
-    random = torch.Generator(device=device)
-    if job.seed is not None:
-        random.manual_seed(job.seed)
-    else:
-        random.seed()
-    nucleus = TopPLogitsWarper(job.top_p) if job.top_p < 1.0 else None
-    cache = DynamicCache()
-    generated: list[int] = []
-    unread = list(job.prompt)
-    while True:
-        piece, unread = unread[:piece_tokens], unread[piece_tokens:]
-        with torch.inference_mode():
-            ids = torch.tensor([piece], device=device)
-            output = model(input_ids=ids, use_cache=True, logits_to_keep=1, **{cache_argument(model): cache})
-            if not unread:
-                scores = output.logits[:, -1].float()
-                if job.temperature > 0:
-                    scores = scores / job.temperature
-                    scores = nucleus(ids, scores) if nucleus else scores
-                    token = int(torch.multinomial(scores.softmax(-1), 1, generator=random))
-                else:
-                    token = int(scores.argmax(-1))
-        if not unread:
-            if token in job.stop_ids:
-                return Generation(tuple(generated), "stop")
-            generated.append(token)
-            if len(generated) >= job.max_tokens:
-                return Generation(tuple(generated), "length")
-            unread = [token]
-        yield
