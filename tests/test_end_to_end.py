@@ -16,11 +16,13 @@ import httpx
 import pytest
 
 from agents.answer_model import AAgent
+from agents.answering import answer_to_file
 from agents.deadline import Deadline
-from agents.files import filtered_path
+from agents.files import filtered_path, read_question_file
 from agents.loading import LoadedEnsemble, engine_opener, find_ensemble, load_ensemble
 from agents.permutation import cyclic_orders
 from agents.prompts import OPENING, PromptRenderer
+from agents.rules import load_edition
 from agents.schema import LETTERS, Question, read_question
 from agents.scoring import cloze_scores
 from service.app import create_app
@@ -199,6 +201,16 @@ def test_every_shape_is_answered_over_http(loop, ensemble, file):
     assert body["errors"] == []
     assert len(body["answers"]) == questions_in(file)
     assert all(answer["answer"] in "ABCD" and answer["reasoning"] for answer in body["answers"])
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f"{f.parent.name}/{f.stem}")
+def test_every_shape_is_answered_from_a_file(loop, ensemble, file, tmp_path):
+    rows, output = read_question_file(file), tmp_path / "answers.json"
+    edition, tokenizer = load_edition("feb2026_iitd"), ensemble.engine.tokenizer
+    loop.run_until_complete(answer_to_file(ensemble.answerer, tokenizer, rows, output, edition, batch_size=5))
+    answers = json.loads(output.read_text(encoding="utf-8"))
+    assert [answer["answer"] in "ABCD" for answer in answers] == [True] * questions_in(file)
+    assert json.loads(filtered_path(output).read_text(encoding="utf-8")) == answers
 
 
 @pytest.mark.parametrize("file", FILES[:3], ids=lambda f: f.stem)
