@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 from agents.answering import answer_to_file
 from agents.errors import AiacError, outcome_of
 from agents.files import read_question_file
-from agents.loading import default_find_model, engine_opener, find_ensemble, load_ensemble
-from agents.rules import load_edition
+from agents.loading import load_from_environment
+from agents.rules import edition_from_environment
 from agents.writing import require_writable
 
 
@@ -43,14 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) -> None:
-    edition = load_edition(os.environ.get("AIAC_EDITION") or "oct2025_aiac")
+    edition = edition_from_environment()
     rows = read_question_file(source)
     require_writable(target)
-    loaded = await load_ensemble(
-        find_ensemble(os.environ.get("AIAC_ENSEMBLE") or "default"),
-        default_find_model,
-        engine_opener(os.environ.get("AIAC_ENGINE") or "transformers"),
-    )
+    loaded = await load_from_environment()
     try:
         await answer_to_file(loaded.answerer, loaded.engine.tokenizer, rows, target, edition, batch_size, verbose)
     finally:

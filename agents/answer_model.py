@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import threading
 import time
 from collections.abc import Coroutine
@@ -15,9 +14,9 @@ from typing import Any, TypeVar, overload
 
 from agents.answer_prompt import find_question
 from agents.deadline import MARGIN_SECONDS, Deadline
-from agents.loading import LoadedEnsemble, default_find_model, engine_opener, find_ensemble, load_ensemble
+from agents.loading import LoadedEnsemble, load_from_environment
 from agents.prompts import PromptRenderer
-from agents.rules import load_edition
+from agents.rules import edition_from_environment
 from agents.schema import Question
 
 T = TypeVar("T")
@@ -40,18 +39,12 @@ class AAgent:
         loaded: LoadedEnsemble | None = None,
         **ignored: Any,
     ) -> None:
-        self.edition = load_edition(edition or os.environ.get("AIAC_EDITION") or "oct2025_aiac")
+        self.edition = edition_from_environment(edition)
         # Their interface is synchronous and ours is not: one loop on a thread of its own serves every call.
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="aiac-agent", daemon=True)
         self._thread.start()
-        self._loaded = loaded or self._run(
-            load_ensemble(
-                find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or "default"),
-                default_find_model,
-                engine_opener(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
-            )
-        )
+        self._loaded = loaded or self._run(load_from_environment(ensemble, engine))
         self._renderer = PromptRenderer(self._loaded.engine.tokenizer)
 
     @property
@@ -79,8 +72,10 @@ class AAgent:
         started = time.perf_counter()
         prompts = [message] if isinstance(message, str) else message
         texts = self._run(self._respond(prompts, kwargs))
-        tokens = sum(len(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts)
-        spent = (tokens, time.perf_counter() - started) if kwargs.get("tgps_show") else (None, None)
+        spent: tuple[int | None, float | None] = (None, None)
+        if kwargs.get("tgps_show"):
+            tokens = sum(len(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts)
+            spent = (tokens, time.perf_counter() - started)
         return (texts[0], *spent) if isinstance(message, str) else (texts, *spent)
 
     def close(self) -> None:

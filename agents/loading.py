@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,6 +194,18 @@ def engine_opener(name: str, *, dtype: str | None = None, threads: int | None = 
     if dtype not in (None, *TOLERANCE_NATS):
         raise InputError("dtype", repr(dtype), f"one of {', '.join(TOLERANCE_NATS)}")
     return open_transformers(dtype, threads)
+
+
+async def load_from_environment(ensemble: str | None = None, engine: str | None = None) -> LoadedEnsemble:
+    """The ensemble and engine that are named, else those of AIAC_ENSEMBLE and AIAC_ENGINE, else the defaults.
+
+    Raises as ``find_ensemble``, ``engine_opener`` and ``load_ensemble`` do.
+    """
+    return await load_ensemble(
+        find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or "default"),
+        default_find_model,
+        engine_opener(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
+    )
 
 
 def default_find_model(name_or_path: str) -> Path:

@@ -12,10 +12,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.deadline import MARGIN_SECONDS
 from agents.errors import InputError, describe
 from agents.loading import ENGINES
 from agents.manifest import TOLERANCE_NATS
-from agents.rules import edition_names, load_edition
+from agents.rules import DEFAULT_EDITION, edition_names, load_edition
 
 PREFIX = "AIAC_"
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
@@ -56,11 +57,11 @@ class Settings(BaseSettings):
         description="CPU threads that compute. Not set, PyTorch decides; fewer leave room for other processes.",
     )
     edition: str = Field(
-        "oct2025_aiac",
+        DEFAULT_EDITION,
         description="The tournament edition whose time limit for an answer holds. The default is the strictest (6 s).",
     )
     margin_ms: int = Field(
-        500,
+        round(MARGIN_SECONDS * 1000),
         ge=0,
         le=60_000,
         description="Milliseconds taken off the edition's limit for the network and the referee's clock. More is "

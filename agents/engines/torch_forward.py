@@ -71,13 +71,14 @@ def generate(model: Any, job: GenerateJob, piece_tokens: int) -> Generator[None,
         random.seed()
     nucleus = TopPLogitsWarper(job.top_p) if job.top_p < 1.0 else None
     cache = DynamicCache()
+    carried = {cache_argument(model): cache}
     generated: list[int] = []
     unread = list(job.prompt)
     while True:
         piece, unread = unread[:piece_tokens], unread[piece_tokens:]
         with torch.inference_mode():
             ids = torch.tensor([piece], device=device)
-            output = model(input_ids=ids, use_cache=True, logits_to_keep=1, **{cache_argument(model): cache})
+            output = model(input_ids=ids, use_cache=True, logits_to_keep=1, **carried)
             if not unread:
                 scores = output.logits[:, -1].float()
                 if job.temperature > 0:

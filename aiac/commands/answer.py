@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from agents.rules import DEFAULT_EDITION
+
 
 def answer(
     file: Annotated[Path, typer.Argument(help="A JSON file of questions, in any shape the field uses.")],
@@ -15,7 +17,7 @@ def answer(
         Path | None, typer.Option(help="Where the answers go; beside the questions as *.answers.json when not given.")
     ] = None,
     ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = "default",
-    edition: Annotated[str, typer.Option(help="The edition whose limits and filter apply.")] = "oct2025_aiac",
+    edition: Annotated[str, typer.Option(help="The edition whose limits and filter apply.")] = DEFAULT_EDITION,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions at a time.")] = 5,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
 ) -> None:

@@ -22,12 +22,11 @@ def export(
     from rich.table import Table
 
     from agents.loading import engine_opener
-    from agents.models.store import ModelStore, checkpoint_folder
-    from aiac.commands.models import pull_with_progress
+    from aiac.commands.models import find_or_pull
     from training.export import export_ensemble, read_recipe
 
     loaded = read_recipe(recipe)
-    checkpoint = checkpoint_folder(loaded.model) or pull_with_progress(loaded.model, ModelStore())
+    checkpoint = find_or_pull(loaded.model)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}

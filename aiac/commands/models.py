@@ -65,6 +65,16 @@ def pull(name: Annotated[str, typer.Argument(help="A name that `aiac models list
     typer.echo(pull_with_progress(name, ModelStore()))
 
 
+def find_or_pull(model: str) -> Path:
+    """The checkpoint folder ``model`` is, or that of the catalogue model it names, pulled with bars if need be.
+
+    Raises as ``checkpoint_folder`` and ``ModelStore.pull`` do.
+    """
+    from agents.models.store import ModelStore, checkpoint_folder
+
+    return checkpoint_folder(model) or pull_with_progress(model, ModelStore())
+
+
 def pull_with_progress(name: str, store: ModelStore) -> Path:
     """``store.pull(name)`` with a bar a stage on stderr; draws nothing when the model is ready. Raises as it does."""
     if store.is_ready(name):

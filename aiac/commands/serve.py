@@ -30,9 +30,9 @@ def serve(
     edition: Annotated[str | None, typer.Option(help="Edition whose limits hold; overrides AIAC_EDITION.")] = None,
 ) -> None:
     """Serve an ensemble over HTTP: POST /answer, and a console page at /. All settings: AIAC_* in the README."""
-    from agents.loading import default_find_model, engine_opener, find_ensemble, load_ensemble
+    from agents.loading import engine_opener, find_ensemble, load_ensemble
     from agents.manifest import read_manifest
-    from agents.models.checkpoint import checkpoint_folder
+    from aiac.commands.models import find_or_pull
     from service.server import is_loopback, reserve_port
     from service.settings import load_settings
 
@@ -44,14 +44,10 @@ def serve(
         model = read_manifest(folder).base.model
         if settings.api_key is None and not is_loopback(settings.host):
             typer.echo(f"aiac: warning: anyone who reaches {settings.host} may ask; set AIAC_API_KEY", err=True)
-        if checkpoint_folder(model) is None:
-            from agents.models.store import ModelStore
-            from aiac.commands.models import pull_with_progress
-
-            pull_with_progress(model, ModelStore())
+        checkpoint = find_or_pull(model)
 
         async def load(report: Callable[[str], None]) -> LoadedEnsemble:
-            return await load_ensemble(folder, default_find_model, open_engine, report)
+            return await load_ensemble(folder, lambda name: checkpoint, open_engine, report)
 
         asyncio.run(_run(settings, load, reserved))
 

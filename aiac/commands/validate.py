@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.rules import DEFAULT_EDITION
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,7 +21,7 @@ def validate(
     seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0,
     edition: Annotated[
         str, typer.Option(help="The edition whose seconds an answer bound each answer.")
-    ] = "oct2025_aiac",
+    ] = DEFAULT_EDITION,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions at a time; latencies are honest at 1.")] = 1,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")] = None,

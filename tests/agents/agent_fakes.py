@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from char_tokenizer import CharTokenizer
+
 from agents.answerer import Answerer
 from agents.engines.protocol import Generation
 from agents.errors import EngineError
@@ -23,22 +25,6 @@ CAPITAL = Question("What is the capital of France?", ("London", "Paris", "Rome",
 PRIOR = {4: [0.2, 0.2, 0.4, 0.2]}
 """The likeliest key of four is C."""
 SHA = "0" * 64
-
-
-class CharTokenizer:
-    """A token a character, so that a label is one token."""
-
-    def encode_text(self, text: str) -> list[int]:
-        return [ord(character) for character in text]
-
-    def encode_markup(self, text: str) -> list[int]:
-        return self.encode_text(text)
-
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return "".join(map(chr, token_ids))
-
-    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
-        return f"<user>{messages[0]['content']}<assistant>"
 
 
 @dataclass

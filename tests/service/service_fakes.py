@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from char_tokenizer import CharTokenizer
 from fastapi import FastAPI
 
 from agents.answerer import Answerer
@@ -28,22 +29,6 @@ PRIOR_LETTER = "C"
 """The likeliest key of four by the fake ensemble's prior: what is answered when no member has voted."""
 
 
-class FakeTokenizer:
-    """A token a character, so that a label is one token."""
-
-    def encode_text(self, text: str) -> list[int]:
-        return [ord(character) for character in text]
-
-    def encode_markup(self, text: str) -> list[int]:
-        return self.encode_text(text)
-
-    def decode(self, token_ids: Sequence[int]) -> str:
-        return "".join(map(chr, token_ids))
-
-    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
-        return f"<user>{messages[0]['content']}<assistant>"
-
-
 @dataclass
 class FakeEngine:
     """Gives the label in front of ``knows`` a probability of 0.7 and shares the rest out.
@@ -60,7 +45,7 @@ class FakeEngine:
     closed: bool = False
     prompts: list[str] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
-    tokenizer: FakeTokenizer = field(default_factory=FakeTokenizer)
+    tokenizer: CharTokenizer = field(default_factory=CharTokenizer)
     dtype: str = "float32"
 
     async def next_token_logprobs(
