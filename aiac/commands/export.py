@@ -11,7 +11,7 @@ import typer
 
 def export(
     recipe: Annotated[Path, typer.Argument(help="A recipe such as recipes/base-smollm2-135m.yaml.")],
-    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
+    dtype: Annotated[str, typer.Option(help="Precision of the scoring, float32 or bfloat16.")] = "float32",
 ) -> None:
     """Score a recipe's members on real rows, fit the pool, record golden probes, write ensemble.json.
 
@@ -21,7 +21,7 @@ def export(
     from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
     from rich.table import Table
 
-    from agents.loading import engine_opener
+    from agents.loading import engine_openers
     from aiac.commands.models import find_or_pull
     from training.export import export_ensemble, read_recipe
 
@@ -36,9 +36,8 @@ def export(
                 tasks[stage] = bars.add_task(stage, total=total)
             bars.update(tasks[stage], completed=done)
 
-        _, file, candidates = asyncio.run(
-            export_ensemble(loaded, lambda name: checkpoint, engine_opener("transformers", dtype=dtype), advance)
-        )
+        [open_engine] = engine_openers("transformers", dtype=dtype)
+        _, file, candidates = asyncio.run(export_ensemble(loaded, lambda name: checkpoint, open_engine, advance))
     table = Table("Pool", "Weights", "NLL, nats", "Right", title="Measured on the half not fitted on, best first")
     for candidate in candidates:
         weights = ", ".join(f"{name} {weight:g}" for name, weight in candidate.weights.items() if weight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.loading import LoadedEnsemble, engine_opener, find_ensemble, load_ensemble
+from agents.loading import LoadedEnsemble, engine_openers, find_ensemble, load_ensemble
 
 
 async def open_ensemble(name: str, *, engine: str = "transformers", dtype: str | None = None) -> LoadedEnsemble:
@@ -15,5 +15,5 @@ async def open_ensemble(name: str, *, engine: str = "transformers", dtype: str |
     console = Console(stderr=True)
     # Not a live spinner: the pull draws its own bars, and rich shows one live display at a time.
     return await load_ensemble(
-        path, find_or_pull, engine_opener(engine, dtype=dtype), lambda stage: console.print(f"[dim]{stage}[/dim]")
+        path, find_or_pull, engine_openers(engine, dtype=dtype), lambda stage: console.print(f"[dim]{stage}[/dim]")
     )

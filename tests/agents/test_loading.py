@@ -13,7 +13,7 @@ from agent_fakes import CAPITAL, ScriptedEngine, letter_member, manifest_of
 
 from agents.deadline import Deadline
 from agents.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
-from agents.loading import LoadedEnsemble, MemberStatus, engine_opener, find_ensemble, load_ensemble
+from agents.loading import LoadedEnsemble, MemberStatus, engine_openers, find_ensemble, load_ensemble
 from agents.manifest import FILE_NAME, Base, ContinuationProbe, Member, NextTokenProbe, write_manifest
 
 WEIGHTS = b"weights"
@@ -48,7 +48,7 @@ class Workshop:
         manifest = manifest_of(*members, base=Base(model="tiny", sha256=base_sha256))
         path = write_manifest(manifest, self.folder)
         path = path.rename(self.folder / file) if file else self.folder
-        work = load_ensemble(path, lambda name: self.checkpoint, self.open_engine, self.stages.append)
+        work = load_ensemble(path, lambda name: self.checkpoint, [self.open_engine], self.stages.append)
         return asyncio.run(asyncio.wait_for(work, 10))
 
 
@@ -200,17 +200,17 @@ def test_what_opening_the_engine_raises_is_passed_on(workshop: Workshop) -> None
 
     write_manifest(manifest_of(letter_member("m"), base=Base(model="t", sha256=sha(WEIGHTS))), workshop.folder)
     with pytest.raises(EngineError, match="no device"):
-        asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, broken))
+        asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, [broken]))
 
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(InputError, match=r"^engine: found 'abacus'; expected one of transformers"):
-        engine_opener("abacus")
+        engine_openers("abacus")
 
 
 def test_an_unknown_dtype_is_refused() -> None:
     with pytest.raises(InputError) as caught:
-        engine_opener("transformers", dtype="int3")
+        engine_openers("transformers", dtype="int3")
     assert str(caught.value) == "dtype: found 'int3'; expected one of float32, bfloat16"
 
 
@@ -235,3 +235,26 @@ def test_an_ensemble_that_is_nowhere_says_where_it_was_looked_for(
     assert caught.value.expected.startswith(
         f"a folder with {FILE_NAME}; looked in nowhere, {Path('ensembles') / 'nowhere'}, "
     )
+
+
+def test_an_engine_that_misses_a_probe_gives_way_to_a_more_exact_one(workshop: Workshop) -> None:
+    fast, exact = ScriptedEngine(knows={None: "Paris"}), workshop.engine
+    fast.dtype, fast.logprob = "bfloat16", -1.2
+    probed = letter_member("probed", probes=[NEXT])
+
+    def load(openers: list[Any]) -> LoadedEnsemble:
+        manifest = manifest_of(probed, base=Base(model="tiny", sha256=sha(WEIGHTS)))
+        write_manifest(manifest, workshop.folder)
+        return asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, openers))
+
+    def opener(engine: ScriptedEngine) -> Any:
+        return lambda checkpoint, adapters: engine
+
+    loaded = load([opener(fast), opener(exact)])
+    assert loaded.engine is exact
+    assert fast.closed and not exact.closed
+    fast.logprob, fast.closed = -1.01, False
+    assert load([opener(fast), opener(exact)]).engine is fast
+    fast.logprob = -1.2
+    with pytest.raises(NotReadyError, match="tolerance in bfloat16"):
+        load([opener(fast)])
