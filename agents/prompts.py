@@ -6,6 +6,9 @@ it stays text. The question comes first and the choices after it, so that all pr
 prefix. The assistant's turn is opened with ``Answer:``; what is scored follows it as `` text`` or `` A``, with the
 space, as it would stand in running text: on 600 questions of six sources untrained SmolLM2-135M answered 35% that way
 and 32% without the opening (cloze_pmi). A template that would strip or need no space is met by ``label_variant``.
+There is no instruction: with the opening, one after the choices or before the question changed no accuracy (letters,
+Qwen2.5-Coder-1.5B: 61% of 210 without, 59% and 58% with; 0.5B: 27% of 360 without, 28% and 29% with) and costs a tenth
+of the tokens.
 
 A manifest records ``RENDERING``; numbers of one rendering say nothing about another.
 """
@@ -19,9 +22,8 @@ from agents.errors import EngineError
 from agents.permutation import Order
 from agents.schema import LETTERS, Question
 
-RENDERING = 1
+RENDERING = 2
 OPENING = "Answer:"
-INSTRUCTION = "Answer with the letter of the right choice only."
 _MARK = "\u241eTEXT\u241e"
 
 
@@ -58,7 +60,7 @@ class PromptRenderer:
     def letter(self, question: Question, order: Order) -> LetterPrompt:
         """The question with its choices in ``order``, lettered by place."""
         lines = [f"{LETTERS[place]}) {question.choices[choice]}" for place, choice in enumerate(order)]
-        text = "\n".join([f"Question: {question.text}", "Choices:", *lines, INSTRUCTION])
+        text = "\n".join([f"Question: {question.text}", "Choices:", *lines])
         return LetterPrompt(self._message(text), self._labels[: len(order)])
 
     def cloze(self, question: Question) -> ClozePrompt:

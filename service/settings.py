@@ -47,8 +47,8 @@ class Settings(BaseSettings):
     engine: str = Field("transformers", description="What computes: transformers runs inside the service's process.")
     dtype: str | None = Field(
         None,
-        description="Precision, float32 or bfloat16. Not set: bfloat16 where the device computes in it, unless a member "
-        "misses its golden probes that way; float32 otherwise.",
+        description="Precision, float32 or bfloat16. Not set: bfloat16 where the device computes in it, unless a "
+        "member misses its golden probes that way; float32 otherwise.",
     )
     threads: int | None = Field(
         None,

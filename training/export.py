@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from agents.prompts import PromptRenderer
 from agents.scoring import Method
 from agents.voter import Voter
 from training.data import KeyedRow, find_data, read_data, split_halves
-from training.fit import Candidate, fit_candidates
+from training.fit import Candidate, choose, fit_candidates
 from training.probes import plain_model, record_probes
 from training.statistics import wilson_interval
 
@@ -85,7 +84,7 @@ def read_recipe(path: Path) -> ExportRecipe:
 async def export_ensemble(
     recipe: ExportRecipe, find_model: FindModel, open_engine: OpenEngine, advance: Advance
 ) -> tuple[Manifest, Path, list[Candidate]]:
-    """Runs a recipe and writes its manifest. Returns it, the file, and every pool that was considered, best first.
+    """Runs a recipe and writes its manifest. Returns it, the file, and every pool that was considered, likeliest first.
 
     Raises what the recipe's model, data and engine raise; the output folder is not touched before all is computed.
     """
@@ -105,7 +104,8 @@ async def export_ensemble(
     keys = [row.key for row in rows]
     fit_rows, report_rows = split_halves(rows, recipe.fit.seed)
     temperatures, candidates = fit_candidates(scores, keys, fit_rows, report_rows)
-    best = candidates[0]
+    choice = choose(candidates)
+    best = choice.candidate
     advance("recording golden probes", 0, len(members))
     model = await asyncio.to_thread(plain_model, checkpoint)
     probe_questions = [row.question for row in rows[:: max(len(rows) // recipe.probes, 1)][: recipe.probes]]
@@ -130,7 +130,8 @@ async def export_ensemble(
         provenance={
             "recipe": recipe.model_dump(),
             "data": {file.path.name: {"sha256": file.sha256, "rows": len(file.rows)} for file in files},
-            "pools": [asdict(candidate) for candidate in candidates],
+            "pools": [candidate.summary() for candidate in candidates],
+            "choice": choice.reason,
             "dtype": engine.dtype,
             "versions": {name: version(name) for name in LIBRARIES},
             "git_revision": _git_revision(),

@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.ensemble import Pooling, pool
 from agents.scoring import distribution
-from training.statistics import negative_log_likelihood
+from training.statistics import bootstrap_interval, negative_log_likelihood, row_nlls
 
 Scores = Mapping[str, Sequence[Sequence[float]]]
 """By member: for each row, one score a choice, before any temperature."""
@@ -25,9 +25,64 @@ class Candidate:
     name: str
     pooling: Pooling
     weights: dict[str, float]
-    nll_nats: float
+    row_nll_nats: list[float]
     correct: int
-    rows: int
+
+    @property
+    def rows(self) -> int:
+        return len(self.row_nll_nats)
+
+    @property
+    def nll_nats(self) -> float:
+        return math.fsum(self.row_nll_nats) / self.rows
+
+    @property
+    def complexity(self) -> tuple[int, bool, bool]:
+        """What makes a pool less simple: more members, then weights that differ, then logarithms."""
+        used = [weight for weight in self.weights.values() if weight > 0]
+        return len(used), len(set(used)) > 1, self.pooling == "logarithmic"
+
+    def summary(self) -> dict[str, Any]:
+        """What a manifest keeps of it."""
+        return {
+            "name": self.name,
+            "pooling": self.pooling,
+            "weights": self.weights,
+            "nll_nats": self.nll_nats,
+            "correct": self.correct,
+            "rows": self.rows,
+        }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The pool that is taken, and one sentence on why."""
+
+    candidate: Candidate
+    reason: str
+
+
+def choose(candidates: Sequence[Candidate]) -> Choice:
+    """The simplest pool that is not significantly worse than the likeliest, the first of ``candidates``.
+
+    Worse means that the 95% bootstrap interval of the mean difference in nats, row by row, lies above zero.
+    """
+    best = candidates[0]
+    for candidate in sorted(candidates, key=lambda c: (c.complexity, c.nll_nats)):
+        if candidate is best or candidate.complexity == best.complexity:
+            break
+        differences = [a - b for a, b in zip(candidate.row_nll_nats, best.row_nll_nats, strict=True)]
+        low, high = bootstrap_interval(differences)
+        if low <= 0:
+            return Choice(
+                candidate,
+                f"{candidate.name} is the simplest pool that is not significantly worse than the likeliest, {best.name}: "
+                f"the difference is {math.fsum(differences) / len(differences):+.4f} nats a row "
+                f"[{low:+.4f}, {high:+.4f}], {best.rows} rows",
+            )
+    return Choice(
+        best, f"{best.name} is the likeliest of {len(candidates)} pools, and every simpler one is significantly worse"
+    )
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], keys: Sequence[int]) -> float:
@@ -74,7 +129,7 @@ def fit_candidates(
     """Temperatures fitted on ``fit_rows``, and every pool worth considering measured on ``report_rows``, best first.
 
     The pools: each member alone, all alike, and weights fitted, linear and logarithmic. They are ranked by likelihood,
-    which tells more from few rows than the count of right answers does.
+    which tells more from few rows than the count of right answers does; ``choose`` takes one.
     """
     fit_keys = [keys[i] for i in fit_rows]
     temperatures = {name: fit_temperature([member[i] for i in fit_rows], fit_keys) for name, member in scores.items()}
@@ -107,4 +162,4 @@ def _measure(
     pooled = [pool(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows]
     row_keys = [keys[i] for i in rows]
     correct = sum(d.index(max(d)) == key for d, key in zip(pooled, row_keys, strict=True))
-    return Candidate(name, pooling, weights, negative_log_likelihood(pooled, row_keys), correct, len(rows))
+    return Candidate(name, pooling, weights, row_nlls(pooled, row_keys), correct)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from agents.schema import LETTERS
 
@@ -28,6 +29,22 @@ def mcnemar_p(a_correct: Sequence[bool], b_correct: Sequence[bool]) -> float:
     return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
+def bootstrap_interval(differences: Sequence[float], *, seed: int = 0) -> tuple[float, float]:
+    """The 95% percentile bootstrap interval of the mean of paired differences (Efron 1979); degenerate if all agree."""
+    from scipy.stats import bootstrap
+
+    if len(set(differences)) < 2:
+        return differences[0], differences[0]
+    found = bootstrap(
+        (differences,), _mean, confidence_level=CONFIDENCE, method="percentile", n_resamples=2_000, batch=100, rng=seed
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _mean(values: Any, axis: int) -> Any:
+    return values.mean(axis=axis)
+
+
 def expected_calibration_error(confidences: Sequence[float], correct: Sequence[bool], bins: int = 10) -> float:
     """The mean gap between confidence and accuracy over equal-width bins, weighted by size (Guo et al. 2017)."""
     gap = 0.0
@@ -46,9 +63,14 @@ def brier_score(distributions: Sequence[Sequence[float]], keys: Sequence[int]) -
     ) / len(keys)
 
 
+def row_nlls(distributions: Sequence[Sequence[float]], keys: Sequence[int]) -> list[float]:
+    """−ln(probability of the key) of each row, in nats; log(n) is chance for n choices."""
+    return [-math.log(max(d[key], 1e-12)) for d, key in zip(distributions, keys, strict=True)]
+
+
 def negative_log_likelihood(distributions: Sequence[Sequence[float]], keys: Sequence[int]) -> float:
-    """The mean of −ln(probability of the key), in nats; log(n) is chance for n choices."""
-    return -math.fsum(math.log(max(d[key], 1e-12)) for d, key in zip(distributions, keys, strict=True)) / len(keys)
+    """The mean of ``row_nlls``."""
+    return math.fsum(row_nlls(distributions, keys)) / len(keys)
 
 
 def recall_spread(predicted: Sequence[int], keys: Sequence[int]) -> float | None:

@@ -18,33 +18,38 @@ def forward(model: Any, layout: Layout, places: list[int]) -> Any:
     import torch
     from transformers import DynamicCache
 
-    device, n_fresh, n_cached = model.device, layout.n_fresh, layout.n_cached
-    ids = torch.empty(n_fresh, dtype=torch.long)
-    positions = torch.empty(n_fresh, dtype=torch.long)
-    mask = torch.zeros(n_fresh, n_cached + n_fresh, dtype=torch.bool)
-    for run, offset in layout.fresh.items():
-        ids[offset : offset + len(run.tokens)] = torch.tensor(run.tokens)
-        positions[offset : offset + len(run.tokens)] = torch.arange(run.start, run.end)
-    for rows, columns, causal in layout.blocks():
-        block = torch.ones(rows.stop - rows.start, columns.stop - columns.start, dtype=torch.bool)
-        mask[rows, columns] = block.tril() if causal else block
     cache = DynamicCache()
     if layout.cached:
         for layer, pairs in enumerate(zip(*(run.key_values or [] for run in layout.cached), strict=True)):
             cache.update(torch.cat([k for k, _ in pairs], dim=2), torch.cat([v for _, v in pairs], dim=2), layer)
     output = model(
-        input_ids=ids[None].to(device),
-        position_ids=positions[None].to(device),
-        # A mask of four dimensions is taken as it is by transformers' attention functions.
-        attention_mask=mask[None, None].to(device),
+        **{name: tensor.to(model.device) for name, tensor in packed_inputs(layout).items()},
         use_cache=True,
-        logits_to_keep=torch.tensor(places or [0], device=device),
+        logits_to_keep=torch.tensor(places or [0], device=model.device),
         **{cache_argument(model): cache},
     )
     for run, offset in layout.fresh.items():
         if run.keep:
-            _store(run, cache, n_cached + offset)
+            _store(run, cache, layout.n_cached + offset)
     return output.logits[0].float()
+
+
+def packed_inputs(layout: Layout) -> dict[str, Any]:
+    """A model's inputs for the fresh tokens of a batch as one sequence: ids and positions [1, fresh], and a boolean mask
+    [1, 1, fresh, cached + fresh], which transformers' attention functions take as it is.
+    """
+    import torch
+
+    ids = torch.empty(1, layout.n_fresh, dtype=torch.long)
+    positions = torch.empty(1, layout.n_fresh, dtype=torch.long)
+    mask = torch.zeros(1, 1, layout.n_fresh, layout.n_cached + layout.n_fresh, dtype=torch.bool)
+    for run, offset in layout.fresh.items():
+        ids[0, offset : offset + len(run.tokens)] = torch.tensor(run.tokens)
+        positions[0, offset : offset + len(run.tokens)] = torch.arange(run.start, run.end)
+    for rows, columns, causal in layout.blocks():
+        block = torch.ones(rows.stop - rows.start, columns.stop - columns.start, dtype=torch.bool)
+        mask[0, 0, rows, columns] = block.tril() if causal else block
+    return {"input_ids": ids, "position_ids": positions, "attention_mask": mask}
 
 
 def cache_argument(model: Any) -> str:

@@ -37,11 +37,12 @@ def export(
             bars.update(tasks[stage], completed=done)
 
         [open_engine] = engine_openers("transformers", dtype=dtype)
-        _, file, candidates = asyncio.run(export_ensemble(loaded, lambda name: checkpoint, open_engine, advance))
+        manifest, file, candidates = asyncio.run(export_ensemble(loaded, lambda name: checkpoint, open_engine, advance))
     table = Table("Pool", "Weights", "NLL, nats", "Right", title="Measured on the half not fitted on, best first")
     for candidate in candidates:
         weights = ", ".join(f"{name} {weight:g}" for name, weight in candidate.weights.items() if weight)
         right = f"{candidate.correct} of {candidate.rows} ({candidate.correct / candidate.rows:.1%})"
         table.add_row(candidate.name, weights, f"{candidate.nll_nats:.4f}", right)
     Console().print(table)
+    typer.echo(manifest.provenance["choice"])
     typer.echo(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.fit import fit_candidates, fit_temperature, fit_weights
+from training.fit import Candidate, choose, fit_candidates, fit_temperature, fit_weights
 from training.statistics import negative_log_likelihood
 
 ROWS, CHOICES = 400, 4
@@ -91,3 +91,49 @@ def test_a_single_member_has_nothing_to_be_pooled_with() -> None:
     scores, keys = drawn(1.0, rows=20)
     _, candidates = fit_candidates({"only": scores}, keys, range(10), range(10, 20))
     assert [(candidate.name, candidate.weights) for candidate in candidates] == [("only", {"only": 1.0})]
+
+
+def candidate(name: str, weights: list[float], row_nll_nats: list[float], pooling: str = "linear") -> Candidate:
+    named = {f"m{i}": weight for i, weight in enumerate(weights)}
+    return Candidate(name, pooling, named, row_nll_nats, correct=0)  # type: ignore[arg-type]
+
+
+def test_the_simplest_pool_that_is_not_significantly_worse_is_taken() -> None:
+    random = np.random.default_rng(3)
+    best = random.normal(1.0, 0.5, 300)
+    noise = random.normal(0, 0.3, 300)
+    alike = (best + noise - noise.mean() + 0.01).tolist()
+    clearly_worse = (best + random.normal(0.2, 0.3, 300)).tolist()
+    pools = [
+        candidate("fitted", [0.7, 0.3], best.tolist()),
+        candidate("uniform", [0.5, 0.5], alike),
+        candidate("alone", [1.0, 0.0], clearly_worse),
+    ]
+    choice = choose(pools)
+    assert choice.candidate.name == "uniform"
+    assert "not significantly worse than the likeliest, fitted" in choice.reason
+    assert choose([pools[0], candidate("alone", [1.0, 0.0], alike)]).candidate.name == "alone"
+    alone = choose([pools[0], pools[2]])
+    assert alone.candidate.name == "fitted"
+    assert "every simpler one is significantly worse" in alone.reason
+
+
+def test_of_equally_simple_pools_the_likeliest_is_taken() -> None:
+    random = np.random.default_rng(4)
+    best = random.normal(1.0, 0.5, 300)
+    pools = [
+        candidate("one", [1.0, 0.0], best.tolist()),
+        candidate("other", [0.0, 1.0], (best + 0.001 * random.normal(size=300)).tolist()),
+    ]
+    assert choose(pools).candidate.name == "one"
+
+
+def test_simplicity_counts_members_then_weights_then_logarithms() -> None:
+    kinds = [
+        candidate("alone", [1.0, 0.0], [1.0]),
+        candidate("uniform", [0.5, 0.5], [1.0]),
+        candidate("uniform log", [0.5, 0.5], [1.0], "logarithmic"),
+        candidate("fitted", [0.6, 0.4], [1.0]),
+        candidate("three", [0.3, 0.3, 0.3], [1.0]),
+    ]
+    assert sorted(kinds, key=lambda kind: kind.complexity) == kinds

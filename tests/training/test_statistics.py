@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.statistics import (
+    bootstrap_interval,
     brier_score,
     expected_calibration_error,
     letter_shares,
@@ -112,3 +114,13 @@ def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(values: list
 
 def test_percentiles_of_a_hundred() -> None:
     assert percentiles(range(100, 0, -1)) == {"p50": 50, "p95": 95, "p99": 99}
+
+
+def test_the_bootstrap_interval_covers_the_mean_as_often_as_it_says() -> None:
+    random = np.random.default_rng(5)
+    covered = 0
+    for seed in range(100):
+        low, high = bootstrap_interval(random.normal(0.3, 1.0, 80).tolist(), seed=seed)
+        covered += low <= 0.3 <= high
+    assert 87 <= covered <= 100
+    assert bootstrap_interval([0.25] * 5) == (0.25, 0.25)
