@@ -18,4 +18,4 @@ class CharTokenizer:
         return "".join(map(chr, token_ids))
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
-        return f"<user>{messages[0]['content']}<assistant>"
+        return f"<user>{messages[0]['content']}\n<assistant>"

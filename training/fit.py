@@ -74,11 +74,11 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         differences = [a - b for a, b in zip(candidate.row_nll_nats, best.row_nll_nats, strict=True)]
         low, high = bootstrap_interval(differences)
         if low <= 0:
+            mean = math.fsum(differences) / len(differences)
             return Choice(
                 candidate,
-                f"{candidate.name} is the simplest pool that is not significantly worse than the likeliest, {best.name}: "
-                f"the difference is {math.fsum(differences) / len(differences):+.4f} nats a row "
-                f"[{low:+.4f}, {high:+.4f}], {best.rows} rows",
+                f"{candidate.name} is the simplest pool not significantly worse than the likeliest, {best.name}: "
+                f"{mean:+.4f} nats a row [{low:+.4f}, {high:+.4f}], {best.rows} rows",
             )
     return Choice(
         best, f"{best.name} is the likeliest of {len(candidates)} pools, and every simpler one is significantly worse"

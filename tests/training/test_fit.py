@@ -111,7 +111,7 @@ def test_the_simplest_pool_that_is_not_significantly_worse_is_taken() -> None:
     ]
     choice = choose(pools)
     assert choice.candidate.name == "uniform"
-    assert "not significantly worse than the likeliest, fitted" in choice.reason
+    assert "not significantly worse than the likeliest, fitted:" in choice.reason
     assert choose([pools[0], candidate("alone", [1.0, 0.0], alike)]).candidate.name == "alone"
     alone = choose([pools[0], pools[2]])
     assert alone.candidate.name == "fitted"
