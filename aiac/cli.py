@@ -8,10 +8,12 @@ import sys
 import typer
 
 from agents.errors import AiacError, outcome_of
-from aiac.commands import models
+from aiac.commands import data, models
 from aiac.commands.answer import answer
 from aiac.commands.export import export
+from aiac.commands.merge import merge
 from aiac.commands.serve import serve
+from aiac.commands.train import train
 from aiac.commands.validate import validate
 
 app = typer.Typer(
@@ -22,7 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(models.app, name="models")
-for command in (answer, validate, export, serve):
+app.add_typer(data.app, name="data")
+for command in (answer, train, validate, merge, export, serve):
     app.command()(command)
 
 

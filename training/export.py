@@ -1,4 +1,4 @@
-"""From a recipe to an ensemble folder: members scored, weights fitted, probes recorded, manifest written."""
+"""From candidate members to an ensemble folder: rows scored, weak members rejected, weights fitted, probes recorded."""
 
 from __future__ import annotations
 
@@ -6,130 +6,149 @@ import asyncio
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from agents.engines.protocol import Engine
-from agents.errors import FileError, InputError, describe
 from agents.loading import FindModel, OpenEngine
 from agents.manifest import Accuracy, Base, Manifest, Member, write_manifest
 from agents.models.checkpoint import verified_base_sha256
+from agents.models.download import sha256_of
 from agents.permutation import cyclic_orders, estimate_prior
 from agents.prompts import PromptRenderer
-from agents.scoring import Method
 from agents.voter import Voter
+from training.adapters.storage import WEIGHTS_FILE, copy_adapter
 from training.data import KeyedRow, find_data, read_data, split_halves
-from training.fit import Candidate, choose, fit_candidates
+from training.fit import Candidate, Choice, choose, fit_candidates
 from training.probes import plain_model, record_probes
-from training.statistics import wilson_interval
+from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
+from training.statistics import bootstrap_interval, mcnemar_p, wilson_interval
 
 Advance = Callable[[str, int, int], None]
 """Told a stage, the rows done and the rows in all."""
 
 CONCURRENCY = 4
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
+MEMBERS_FOLDER = "members"
 
 
-class MemberRecipe(BaseModel):
-    """A member to try: its name, its method, and for letters how many cyclic orders (None: all)."""
+@dataclass(frozen=True)
+class ExportPlan:
+    """What is exported from what. ``adapters`` are the folders of the trained ones among ``members``, by name."""
 
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    method: Method
-    orders: int | None = None
-
-
-class FitRecipe(BaseModel):
-    """The rows to fit on. One half of them fits, the other half decides."""
-
-    model_config = ConfigDict(extra="forbid")
-    data: list[str] = Field(min_length=1)
-    rows_per_file: int = Field(ge=4)
-    seed: int = 0
-    prior_rows: int = Field(default=0, ge=0)
-    """Rows asked in a full cycle of orders to estimate the label prior of letter members; 0 leaves it out."""
-
-
-class ExportRecipe(BaseModel):
-    """What `aiac export` reads: one YAML file a named ensemble."""
-
-    model_config = ConfigDict(extra="forbid")
     name: str
     model: str
-    output: str
-    members: list[MemberRecipe] = Field(min_length=1)
+    output: Path
+    members: Sequence[CandidateRecipe]
     fit: FitRecipe
-    probes: int = Field(default=3, ge=1)
+    probes: int
+    adapters: dict[str, Path] = field(default_factory=dict)
+    significance: float = 0.05
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recipe: ExportRecipe) -> ExportPlan:
+        """An ensemble of untrained members."""
+        provenance = {"recipe": recipe.model_dump()}
+        output = Path(recipe.output)
+        return cls(recipe.name, recipe.model, output, recipe.members, recipe.fit, recipe.probes, provenance=provenance)
 
 
-def read_recipe(path: Path) -> ExportRecipe:
-    """Raises FileError when the file cannot be read, InputError naming the field that is wrong."""
-    try:
-        payload = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror), "a readable recipe") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"text that is not YAML ({str(error).splitlines()[0]})", "a recipe") from None
-    try:
-        return ExportRecipe.model_validate(payload)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "recipe"
-        raise InputError(f"{path}: {field}", describe(first["input"]), first["msg"]) from None
+@dataclass(frozen=True)
+class MemberResult:
+    """A candidate member on all the rows that decide, and beside the best untrained one on the same rows."""
+
+    name: str
+    correct: int
+    rows: int
+    p_equal_to_base: float | None = None
+    """McNemar's exact p; None for untrained members."""
+    gain: tuple[float, float] | None = None
+    """The 95% bootstrap interval of the gain in accuracy over the best untrained member."""
+    rejected: str | None = None
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.rows
 
 
-async def export_ensemble(
-    recipe: ExportRecipe, find_model: FindModel, open_engine: OpenEngine, advance: Advance
-) -> tuple[Manifest, Path, list[Candidate]]:
-    """Runs a recipe and writes its manifest. Returns it, the file, and every pool that was considered, likeliest first.
+@dataclass(frozen=True)
+class Export:
+    """What was written, and everything that was weighed."""
 
-    Raises what the recipe's model, data and engine raise; the output folder is not touched before all is computed.
+    manifest: Manifest
+    file: Path
+    members: list[MemberResult]
+    candidates: list[Candidate]
+    choice: Choice
+
+
+async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: OpenEngine, advance: Advance) -> Export:
+    """Scores the members, rejects trained ones that do not beat the base, fits the pool and writes the ensemble.
+
+    Raises what the model, data and engine raise. The manifest is written last: until then an older ensemble in the
+    output folder stays what it was.
     """
-    files = [read_data(find_data(n), limit=recipe.fit.rows_per_file, seed=recipe.fit.seed) for n in recipe.fit.data]
+    fit = plan.fit
+    files = [read_data(find_data(name), limit=fit.rows_per_file, seed=fit.seed) for name in fit.data]
     rows = [row for file in files for row in file.rows]
-    checkpoint = await asyncio.to_thread(find_model, recipe.model)
-    base = Base(model=recipe.model, sha256=await asyncio.to_thread(verified_base_sha256, checkpoint))
-    engine = await asyncio.to_thread(open_engine, checkpoint, {})
+    checkpoint = await asyncio.to_thread(find_model, plan.model)
+    base = Base(model=plan.model, sha256=await asyncio.to_thread(verified_base_sha256, checkpoint))
+    engine = await asyncio.to_thread(open_engine, checkpoint, plan.adapters)
     try:
         renderer = PromptRenderer(engine.tokenizer)
-        members = [Member(name=m.name, method=m.method, orders=m.orders, weight=1.0) for m in recipe.members]
-        priors = await _label_priors(members, recipe.fit.prior_rows, rows, engine, renderer, advance)
-        members = [m.model_copy(update={"prior": priors if m.method == "letter" else {}}) for m in members]
-        scores = await _score_rows([Voter(m, engine, renderer) for m in members], rows, advance)
+        voters = []
+        for adapter in dict.fromkeys(name if name in plan.adapters else None for name in _names(plan.members)):
+            group = [m for m in plan.members if (m.name if m.name in plan.adapters else None) == adapter]
+            members = [Member(name=m.name, method=m.method, orders=m.orders, weight=1.0) for m in group]
+            priors = await _label_priors(members, fit.prior_rows, rows, engine, renderer, adapter, advance)
+            voters += [
+                Voter(m.model_copy(update={"prior": priors if m.method == "letter" else {}}), engine, renderer, adapter)
+                for m in members
+            ]
+        scores = await _score_rows(voters, rows, advance)
     finally:
         await engine.close()
     keys = [row.key for row in rows]
-    fit_rows, report_rows = split_halves(rows, recipe.fit.seed)
-    temperatures, candidates = fit_candidates(scores, keys, fit_rows, report_rows)
+    results = judge_members(scores, keys, trained=list(plan.adapters), significance=plan.significance)
+    admitted = {result.name: scores[result.name] for result in results if result.rejected is None}
+    fit_rows, report_rows = split_halves(rows, fit.seed)
+    temperatures, candidates = fit_candidates(admitted, keys, fit_rows, report_rows)
     choice = choose(candidates)
-    best = choice.candidate
-    advance("recording golden probes", 0, len(members))
-    model = await asyncio.to_thread(plain_model, checkpoint)
-    probe_questions = [row.question for row in rows[:: max(len(rows) // recipe.probes, 1)][: recipe.probes]]
-    finished = [
-        member.model_copy(
-            update={
-                "weight": best.weights[member.name],
-                "temperature": round(temperatures[member.name], 4),
-                "accuracy": _accuracy(scores[member.name], keys, report_rows),
-                "probes": record_probes(model, renderer, member.method, probe_questions),
+    chosen = [voter.member for voter in voters if choice.candidate.weights.get(voter.member.name, 0) > 0]
+    probe_questions = [row.question for row in rows[:: max(len(rows) // plan.probes, 1)][: plan.probes]]
+    finished = []
+    for done, member in enumerate(chosen):
+        advance("recording golden probes", done, len(chosen))
+        folder = plan.adapters.get(member.name)
+        model = await asyncio.to_thread(plain_model, checkpoint, folder)
+        updates = {
+            "weight": choice.candidate.weights[member.name],
+            "temperature": round(temperatures[member.name], 4),
+            "accuracy": _accuracy(scores[member.name], keys, report_rows),
+            "probes": record_probes(model, renderer, member.method, probe_questions),
+        }
+        if folder is not None:
+            path = copy_adapter(folder, plan.output / MEMBERS_FOLDER / member.name)
+            updates |= {
+                "kind": "adapter",
+                "path": f"{MEMBERS_FOLDER}/{member.name}",
+                "sha256": sha256_of(path / WEIGHTS_FILE),
             }
-        )
-        for member in members
-        if best.weights[member.name] > 0
-    ]
+        finished.append(Member.model_validate(member.model_dump() | updates))
+    advance("recording golden probes", len(chosen), len(chosen))
     manifest = Manifest(
-        name=recipe.name,
+        name=plan.name,
         base=base,
-        pooling=best.pooling,
+        pooling=choice.candidate.pooling,
         members=finished,
         answer_prior=_key_prior(rows),
         provenance={
-            "recipe": recipe.model_dump(),
+            **plan.provenance,
             "data": {file.path.name: {"sha256": file.sha256, "rows": len(file.rows)} for file in files},
+            "rejected": {result.name: result.rejected for result in results if result.rejected},
             "pools": [candidate.summary() for candidate in candidates],
             "choice": choice.reason,
             "dtype": engine.dtype,
@@ -137,7 +156,38 @@ async def export_ensemble(
             "git_revision": _git_revision(),
         },
     )
-    return manifest, write_manifest(manifest, Path(recipe.output)), candidates
+    return Export(manifest, write_manifest(manifest, plan.output), results, candidates, choice)
+
+
+def _names(members: Sequence[CandidateRecipe]) -> list[str]:
+    return [member.name for member in members]
+
+
+def judge_members(
+    scores: dict[str, list[list[float]]], keys: Sequence[int], *, trained: Sequence[str], significance: float
+) -> list[MemberResult]:
+    """Every member's accuracy; a trained one is rejected unless it beats the best untrained one significantly."""
+    right = {
+        name: [row.index(max(row)) == key for row, key in zip(member, keys, strict=True)]
+        for name, member in scores.items()
+    }
+    untrained = [name for name in scores if name not in trained]
+    best = max(untrained, key=lambda name: sum(right[name]), default=None)
+    results = []
+    for name, correct in right.items():
+        if name not in trained or best is None:
+            results.append(MemberResult(name, sum(correct), len(keys)))
+            continue
+        p = mcnemar_p(correct, right[best])
+        gain = bootstrap_interval([float(a) - float(b) for a, b in zip(correct, right[best], strict=True)])
+        rejected = None
+        if sum(correct) <= sum(right[best]) or p >= significance:
+            rejected = (
+                f"{sum(correct)} of {len(keys)} rows right, {best} untrained {sum(right[best])}: "
+                f"not significantly better (McNemar p = {p:.3g})"
+            )
+        results.append(MemberResult(name, sum(correct), len(keys), p, gain, rejected))
+    return results
 
 
 async def _score_rows(
@@ -171,13 +221,14 @@ async def _label_priors(
     rows: Sequence[KeyedRow],
     engine: Engine,
     renderer: PromptRenderer,
+    adapter: str | None,
     advance: Advance,
 ) -> dict[int, list[float]]:
-    """The base model's label prior by number of choices, from up to ``count`` rows of each number."""
+    """The label prior of one model by number of choices, from up to ``count`` rows of each number."""
     letter = next((member for member in members if member.method == "letter"), None)
     if letter is None or count == 0:
         return {}
-    voter = Voter(letter, engine, renderer)
+    voter = Voter(letter, engine, renderer, adapter)
     by_n: dict[int, list[KeyedRow]] = {}
     # Every so many rows, not the first ones: those are all of one source.
     for row in rows[:: max(len(rows) // (2 * count), 1)]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from training.export import Export
 
 
 def export(
@@ -17,32 +20,33 @@ def export(
 
     Data files are looked for as paths and in the folder AIAC_DATA_DIR.
     """
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-    from rich.table import Table
-
     from agents.loading import engine_openers
     from aiac.commands.models import find_or_pull
-    from training.export import export_ensemble, read_recipe
+    from aiac.commands.progress import staged_progress
+    from training.export import ExportPlan, export_ensemble
+    from training.recipe import ExportRecipe, read_yaml
 
-    loaded = read_recipe(recipe)
+    loaded = read_yaml(recipe, ExportRecipe)
     checkpoint = find_or_pull(loaded.model)
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
+    with staged_progress() as advance:
         [open_engine] = engine_openers("transformers", dtype=dtype)
-        manifest, file, candidates = asyncio.run(export_ensemble(loaded, lambda name: checkpoint, open_engine, advance))
-    table = Table("Pool", "Weights", "NLL, nats", "Right", title="Measured on the half not fitted on, best first")
-    for candidate in candidates:
+        done = asyncio.run(export_ensemble(ExportPlan.of(loaded), lambda name: checkpoint, open_engine, advance))
+    show_export(done)
+
+
+def show_export(done: Export) -> None:
+    """The pools that were considered, the one taken and why, members rejected, and the file."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Pool", "Weights", "NLL, nats", "Right", title="Measured on the half not fitted on, likeliest first")
+    for candidate in done.candidates:
         weights = ", ".join(f"{name} {weight:g}" for name, weight in candidate.weights.items() if weight)
         right = f"{candidate.correct} of {candidate.rows} ({candidate.correct / candidate.rows:.1%})"
         table.add_row(candidate.name, weights, f"{candidate.nll_nats:.4f}", right)
     Console().print(table)
-    typer.echo(manifest.provenance["choice"])
-    typer.echo(file)
+    for member in done.members:
+        if member.rejected:
+            typer.echo(f"left out {member.name}: {member.rejected}")
+    typer.echo(done.choice.reason)
+    typer.echo(done.file)

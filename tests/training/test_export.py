@@ -16,7 +16,8 @@ from agents.errors import DamagedModelError, FileError, InputError, NotReadyErro
 from agents.loading import engine_openers, load_ensemble
 from agents.manifest import FILE_NAME, read_manifest
 from agents.schema import Question
-from training.export import ExportRecipe, export_ensemble, read_recipe
+from training.export import ExportPlan, export_ensemble
+from training.recipe import ExportRecipe, TrainRecipe, read_yaml
 
 MEMBERS = [
     {"name": "cloze", "method": "cloze"},
@@ -46,7 +47,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def export(folder: Path, fields: dict[str, Any]) -> None:
     recipe = ExportRecipe.model_validate(fields)
-    asyncio.run(export_ensemble(recipe, Path, engine_openers("transformers", dtype="float32")[0], lambda *step: None))
+    asyncio.run(
+        export_ensemble(
+            ExportPlan.of(recipe), Path, engine_openers("transformers", dtype="float32")[0], lambda *step: None
+        )
+    )
 
 
 def load(folder: Path) -> Any:
@@ -95,7 +100,9 @@ def test_other_weights_under_the_same_name_are_refused(exported: Path, tmp_path:
     other = tmp_path / "model"
     write_tiny_checkpoint(other, seed=9)
     with pytest.raises(DamagedModelError, match="as the manifest records"):
-        asyncio.run(load_ensemble(exported / "out", lambda name: other, engine_openers("transformers", dtype="float32")))
+        asyncio.run(
+            load_ensemble(exported / "out", lambda name: other, engine_openers("transformers", dtype="float32"))
+        )
 
 
 def test_numbers_of_other_weights_are_noticed_by_the_probes(exported: Path, tmp_path: Path) -> None:
@@ -122,17 +129,17 @@ def test_a_recipe_with_a_wrong_field_names_it(tmp_path: Path, changes: dict[str,
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(recipe_fields(tmp_path, **changes)))
     with pytest.raises(InputError, match=f"{field}: found"):
-        read_recipe(file)
+        read_yaml(file, ExportRecipe)
 
 
 def test_a_recipe_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"recipe\.yaml"):
-        read_recipe(tmp_path / "recipe.yaml")
+        read_yaml(tmp_path / "recipe.yaml", ExportRecipe)
     (tmp_path / "recipe.yaml").write_text("a: [")
     with pytest.raises(InputError, match="not YAML"):
-        read_recipe(tmp_path / "recipe.yaml")
+        read_yaml(tmp_path / "recipe.yaml", ExportRecipe)
 
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml")), ids=str)
 def test_every_recipe_of_the_project_can_be_read(file: Path) -> None:
-    assert read_recipe(file).members
+    assert read_yaml(file, TrainRecipe if "release:" in file.read_text() else ExportRecipe).members

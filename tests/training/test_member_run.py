@@ -1,0 +1,214 @@
+"""A member's run: what it learns, what it leaves behind, and that a killed run ends where an unbroken one does."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_checkpoint import write_tiny_checkpoint
+from training_toys import toy_member, toy_recipe, toy_rows
+
+from agents.errors import DiskSpaceError, InputError, MissingExtraError
+from training.adapters.storage import WEIGHTS_FILE
+from training.curriculum import make_plan, read_plan
+from training.member_run import PLAN_FILE, MemberRun, micro_batches_a_step, train_member
+from training.recipe import TrainRecipe
+from training.run_log import METRICS_FILE, DecisionRecord, ProbeRecord, StepRecord, read_run_log
+
+TRAIN, VALIDATION = toy_rows(64), toy_rows(12, seed=1)
+ROOT = Path(__file__).resolve().parents[2]
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from training_toys import toy_member, toy_recipe, toy_rows
+from training.member_run import train_member
+
+folder, base = Path(sys.argv[1]), Path(sys.argv[2])
+recipe = toy_recipe(folder, base, [toy_member()])
+
+def advance(step, steps):
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train_member(recipe, recipe.members[0], base, toy_rows(64), toy_rows(12, seed=1), advance)
+"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("member") / "base")
+
+
+def run(recipe: TrainRecipe, base: Path, **options: Any) -> MemberRun:
+    return train_member(recipe, recipe.members[0], base, TRAIN, VALIDATION, **options)
+
+
+def weights(found: MemberRun) -> dict[str, torch.Tensor]:
+    assert found.adapter is not None
+    return load_file(found.adapter / WEIGHTS_FILE)
+
+
+def probes(folder: Path) -> list[ProbeRecord]:
+    return [r for r in read_run_log(folder / METRICS_FILE) if isinstance(r, ProbeRecord)]
+
+
+@pytest.fixture(scope="module")
+def unbroken(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MemberRun]:
+    folder = tmp_path_factory.mktemp("unbroken")
+    return folder, run(toy_recipe(folder, base, [toy_member()]), base)
+
+
+def test_a_member_learns_the_rule_in_its_rows(unbroken: tuple[Path, MemberRun]) -> None:
+    folder, found = unbroken
+    start, *_, end = probes(folder / "runs" / "lora")
+    assert end.nll_nats < 0.5 * start.nll_nats
+    assert end.accuracy > 0.9
+    assert found.decisions == []
+
+
+def test_the_log_has_every_step_of_the_plan_and_a_probe_a_chunk(unbroken: tuple[Path, MemberRun]) -> None:
+    folder, found = unbroken
+    plan = read_plan(folder / "runs" / "lora" / PLAN_FILE)
+    steps = [r for r in read_run_log(folder / "runs" / "lora" / METRICS_FILE) if isinstance(r, StepRecord)]
+    assert [s.step for s in steps] == list(range(1, len(plan.steps) + 1))
+    assert [s.learning_rate for s in steps] == pytest.approx([s.learning_rate for s in plan.steps])
+    assert [p.step for p in probes(folder / "runs" / "lora")] == [0, *plan.chunk_ends]
+    assert found.steps == len(plan.steps)
+    assert found.tokens == sum(s.tokens for s in steps) > 0
+    assert (folder / "runs" / "lora" / "report.html").is_file()
+
+
+def test_a_run_killed_in_a_chunk_ends_with_the_same_weights(
+    unbroken: tuple[Path, MemberRun], base: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path), str(base)]
+    killed = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr.decode()[-2000:]
+    before = read_run_log(tmp_path / "runs" / "lora" / METRICS_FILE)
+    assert max(record.step for record in before) == 5
+    found = run(toy_recipe(tmp_path, base, [toy_member()]), base)
+    for name, tensor in weights(unbroken[1]).items():
+        assert torch.equal(tensor, weights(found)[name]), name
+    folder = Path("runs") / "lora" / METRICS_FILE
+    ours, theirs = ([_numbers(r) for r in read_run_log(f / folder)] for f in (tmp_path, unbroken[0]))
+    assert ours == theirs
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+
+
+def _numbers(record: Any) -> dict[str, Any]:
+    fields = {k: getattr(record, k) for k in record.__dataclass_fields__ if k not in ("seconds", "tokens")}
+    return {"kind": type(record).__name__, **fields}
+
+
+def test_a_run_that_is_done_is_not_trained_again(unbroken: tuple[Path, MemberRun], base: Path) -> None:
+    folder, found = unbroken
+    log = (folder / "runs" / "lora" / METRICS_FILE).read_bytes()
+    again = run(toy_recipe(folder, base, [toy_member()]), base)
+    assert (again.steps, again.tokens) == (found.steps, found.tokens)
+    assert (folder / "runs" / "lora" / METRICS_FILE).read_bytes() == log
+
+
+def test_checkpoints_of_another_recipe_are_refused(unbroken: tuple[Path, MemberRun], base: Path) -> None:
+    other = toy_recipe(unbroken[0], base, [toy_member(adapter={"type": "lora", "rank": 2, "alpha": 8})])
+    with pytest.raises(InputError, match=r"runs/lora: found checkpoints of another recipe or data; expected the same"):
+        run(other, base)
+
+
+def test_micro_batches_add_up_to_the_step(unbroken: tuple[Path, MemberRun], base: Path, tmp_path: Path) -> None:
+    found = run(toy_recipe(tmp_path, base, [toy_member()], run={"micro_batch_rows": 3}), base)
+    for name, tensor in weights(unbroken[1]).items():
+        torch.testing.assert_close(tensor, weights(found)[name], atol=2e-3, rtol=2e-2)
+
+
+@pytest.mark.parametrize("kind", ["rslora", "dora", "oplora"])
+def test_every_kind_of_adapter_learns(base: Path, tmp_path: Path, kind: str) -> None:
+    run(toy_recipe(tmp_path, base, [toy_member(kind)]), base)
+    start, *_, end = probes(tmp_path / "runs" / kind)
+    assert end.nll_nats < 0.7 * start.nll_nats
+
+
+def test_plain_fine_tuning_on_completions_learns_to_say_the_key(base: Path, tmp_path: Path) -> None:
+    member = toy_member(objective="sft")
+    run(toy_recipe(tmp_path, base, [member]), base)
+    steps = [r for r in read_run_log(tmp_path / "runs" / "lora" / METRICS_FILE) if isinstance(r, StepRecord)]
+    assert steps[-1].loss < 0.5 * steps[0].loss
+
+
+def test_a_rate_that_destroys_the_model_is_rolled_back_and_ends_no_worse_than_the_base(
+    base: Path, tmp_path: Path
+) -> None:
+    recipe = toy_recipe(
+        tmp_path, base, [toy_member(learning_rate=(30.0, 30.0))], guards={"probe_rows": 12, "disk_reserve_gb": 0}
+    )
+    found = run(recipe, base)
+    actions = [decision.action for decision in found.decisions]
+    assert actions
+    assert actions[-1] == "stop"
+    start, *after = probes(tmp_path / "runs" / "lora")
+    kept = [p for p in after if p.step == found.steps]
+    assert found.adapter is None or kept[0].nll_nats < 3 * max(start.nll_nats, 1.4)
+
+
+def test_an_exploding_gradient_starts_again_with_the_next_alpha(base: Path, tmp_path: Path) -> None:
+    member = toy_member(alpha_fallbacks=[4.0])
+    guards = {"probe_rows": 8, "disk_reserve_gb": 0, "gradient_factor": 1.01, "gradient_warm": 1}
+    found = run(toy_recipe(tmp_path, base, [member], guards=guards), base)
+    assert found.decisions[0].action == "restart_lower_alpha"
+    assert found.decisions[0].reason.endswith("The run starts again with alpha 4.")
+    assert found.alpha == 4.0
+    config = json.loads((tmp_path / "runs" / "lora" / "adapter" / "adapter_config.json").read_text())
+    assert config["lora_alpha"] == 4
+
+
+def test_a_save_that_would_not_fit_is_refused_before_it(base: Path, tmp_path: Path) -> None:
+    guards = {"probe_rows": 8, "disk_reserve_gb": 10**6}
+    with pytest.raises(DiskSpaceError, match="in reserve"):
+        run(toy_recipe(tmp_path, base, [toy_member()], guards=guards), base)
+    assert not list((tmp_path / "runs" / "lora").glob("checkpoint-*"))
+
+
+def test_a_half_written_checkpoint_is_not_resumed_from(base: Path, tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path, base, [toy_member()])
+    torn = tmp_path / "runs" / "lora" / "checkpoint-3"
+    torn.mkdir(parents=True)
+    (torn / "trained.safetensors").write_bytes(b"half")
+    assert run(recipe, base).steps > 3
+    assert not torn.exists()
+
+
+def test_a_trainer_that_is_not_installed_is_named(base: Path, tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path, base, [toy_member()], run={"accelerator": "unsloth"})
+    with pytest.raises(MissingExtraError, match="unsloth, which is not installed"):
+        run(recipe, base)
+
+
+def test_micro_batches_a_step_count_the_devices(tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path, "m", [toy_member()], run={"micro_batch_rows": 3})
+    plan = make_plan([(row.id, row.difficulty) for row in TRAIN], recipe.curriculum, seed=0)
+    assert micro_batches_a_step(recipe, plan, 1) == 3
+    assert micro_batches_a_step(recipe, plan, 2) == 4
+    with pytest.raises(
+        InputError, match=r"run\.micro_batch_rows: found 8 micro-batches a step on 8 devices; expected at"
+    ):
+        micro_batches_a_step(recipe, plan, 8)
+
+
+def test_decisions_are_in_the_log_as_json(base: Path, tmp_path: Path) -> None:
+    guards = {"probe_rows": 8, "disk_reserve_gb": 0, "gradient_factor": 1.01, "gradient_warm": 1}
+    run(toy_recipe(tmp_path, base, [toy_member()], guards=guards), base)
+    lines = (tmp_path / "runs" / "lora" / METRICS_FILE).read_text().splitlines()
+    [decision] = [json.loads(line) for line in lines if json.loads(line)["kind"] == "decision"]
+    assert decision["action"] == "stop"
+    assert isinstance(read_run_log(tmp_path / "runs" / "lora" / METRICS_FILE)[-1], DecisionRecord)

@@ -1,0 +1,92 @@
+"""Adapter folders as PEFT and vLLM read them: ``adapter_model.safetensors`` and ``adapter_config.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from agents.errors import FileError
+
+WEIGHTS_FILE = "adapter_model.safetensors"
+CONFIG_FILE = "adapter_config.json"
+
+Dtype = Literal["float32", "bfloat16"]
+
+
+def save_adapter(model: Any, folder: Path, *, dtype: Dtype | None, state_dict: Mapping[str, Any] | None = None) -> Path:
+    """Writes the PeftModel's adapter to ``folder``, replacing what was there, and returns it.
+
+    OPLoRA is written as the plain LoRA it amounts to. ``dtype`` None keeps the tensors' own; ``state_dict`` is for a
+    model whose parameters are sharded: the gathered ones. The same tensors give the same bytes. Raises FileError.
+    """
+    from peft import get_peft_model_state_dict
+
+    from training.oplora import projected_state
+
+    state = projected_state(model, model.state_dict() if state_dict is None else state_dict)
+    tensors = get_peft_model_state_dict(model, state_dict=state, save_embedding_layers=False)
+    with staged_folder(folder) as staging:
+        write_adapter(staging, tensors, model.active_peft_config, dtype=dtype)
+    return folder
+
+
+def write_adapter(folder: Path, tensors: Mapping[str, Any], config: Any, *, dtype: Dtype | None) -> None:
+    """Writes tensors and a PEFT config into an existing folder; no path of this machine gets into them."""
+    import torch
+    from safetensors.torch import save_file
+
+    chosen = None if dtype is None else getattr(torch, dtype)
+    whole = {name: tensors[name].detach().to("cpu", chosen).contiguous() for name in sorted(tensors)}
+    save_file(whole, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    fields = config.to_dict() | {"inference_mode": True}
+    fields["base_model_name_or_path"] = portable_name(str(fields["base_model_name_or_path"] or ""))
+    # PEFT keeps module names in a set, and a set of strings has another order in every process.
+    fields = {name: sorted(value) if isinstance(value, set) else value for name, value in fields.items()}
+    (folder / CONFIG_FILE).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def copy_adapter(folder: Path, target: Path) -> Path:
+    """Copies what an adapter consists of, and nothing else; ``target`` is replaced. Raises FileError."""
+    with staged_folder(target) as staging:
+        for name in (WEIGHTS_FILE, CONFIG_FILE):
+            shutil.copyfile(folder / name, staging / name)
+    return target
+
+
+def portable_name(name_or_path: str) -> str:
+    """A model's hub id as it is; of a folder only its last part."""
+    path = Path(name_or_path)
+    is_folder = path.is_absolute() or name_or_path.startswith((".", "~")) or path.is_dir()
+    return path.expanduser().resolve().name if is_folder and name_or_path else name_or_path
+
+
+@contextmanager
+def staged_folder(final: Path) -> Iterator[Path]:
+    """A fresh folder beside ``final`` that takes its name, and its place, when the block ends well.
+
+    Raises FileError when it cannot be written; whatever is raised, ``final`` stays as it was.
+    """
+    from safetensors import SafetensorError
+
+    staging = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        contents = staging / "new"
+        contents.mkdir()
+        yield contents
+        if final.exists():
+            os.replace(final, staging / "old")  # noqa: PTH105
+        os.replace(contents, final)  # noqa: PTH105
+    except (OSError, SafetensorError) as error:
+        found = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise FileError(str(final), found, "a folder that can be written") from None
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)

@@ -1,0 +1,184 @@
+"""`aiac train --dry-run`: everything that can be checked without a GPU, and what the run will need."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.errors import FileError, InputError
+from agents.models.checkpoint import checkpoint_folder
+from training.adapters.attach import trainable_parameters
+from training.curation.report import TRAIN, read_report
+from training.curation.rows import read_rows
+from training.curriculum import make_plan
+from training.data import find_data
+from training.disk import predict_save_bytes
+from training.member_run import micro_batches_a_step
+from training.recipe import MemberRecipe, TrainRecipe
+from training.sources import SOURCES
+from training.sources.licences import licence_of
+
+ARCHITECTURES = Path(__file__).with_name("architectures.toml")
+ASSUMED_ROW_TOKENS = 110
+"""Tokens a row takes in training where there is no data to count: the template, a question and its choices."""
+ADAM_BYTES = 16
+"""Bytes a trainable parameter takes: float32 weight, gradient and two moments."""
+
+
+@dataclass(frozen=True)
+class MemberNeeds:
+    """What one member's run takes. Memory is of one device that holds the whole model."""
+
+    name: str
+    steps: int
+    rows: int
+    tokens: int
+    trainable_parameters: int
+    memory_bytes: int
+    checkpoint_bytes: int
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What was found. ``notes`` are sentences: what was assumed, and what a person should know before starting."""
+
+    model: str
+    parameters: int
+    disk_bytes: int
+    members: list[MemberNeeds]
+    notes: list[str]
+
+
+def dry_run(recipe: TrainRecipe, *, processes: int = 1) -> DryRun:
+    """Checks a recipe against its model's shape, its sources and its data, and adds up what it needs.
+
+    Raises InputError for whatever would stop the run: sources or files that are not known, target modules that do not
+    exist, steps with fewer rows than micro-batches, a warm-up as long as the run.
+    """
+    config, hub_bytes = _model_config(recipe.model)
+    notes = _source_notes(recipe)
+    rows, row_tokens, counted = _rows(recipe)
+    notes.append(counted)
+    base = _base_parameters(config)
+    members = [_needs(recipe, member, config, base, rows, row_tokens, processes) for member in recipe.members]
+    kept = recipe.run.keep_checkpoints + 1
+    disk = hub_bytes(base) + sum(needs.checkpoint_bytes * kept for needs in members)
+    if recipe.run.accelerator == "unsloth":
+        notes.append("run.accelerator is unsloth: it must be installed on the training machine.")
+    for member in recipe.members:
+        if member.export == "checkpoint":
+            disk += base * 2
+            notes.append(f"{member.name} is exported merged: {base * 2 / 1e9:.0f} GB more on disk.")
+    return DryRun(recipe.model, base, disk, members, notes)
+
+
+def _needs(
+    recipe: TrainRecipe, member: MemberRecipe, config: Any, base: int, rows: int, row_tokens: float, processes: int
+) -> MemberNeeds:
+    curriculum = recipe.plan_recipe(member)
+    plan = make_plan([(str(i), i / rows) for i in range(rows)], curriculum, seed=recipe.seed)
+    parts = micro_batches_a_step(recipe, plan, processes)
+    trained = trainable_parameters(config, member.adapter)
+    planned = sum(len(step.row_ids) for step in plan.steps)
+    micro_tokens = row_tokens * -(-curriculum.batch_rows // parts)
+    return MemberNeeds(
+        name=member.name,
+        steps=len(plan.steps),
+        rows=planned,
+        tokens=round(planned * row_tokens),
+        trainable_parameters=trained,
+        memory_bytes=round(
+            base * _weight_bytes(recipe) + trained * ADAM_BYTES + _activations(recipe, config, micro_tokens)
+        ),
+        checkpoint_bytes=predict_save_bytes(trained, 4),
+    )
+
+
+def _weight_bytes(recipe: TrainRecipe) -> int:
+    return 4 if recipe.run.dtype == "float32" else 2
+
+
+def _activations(recipe: TrainRecipe, config: Any, tokens: float) -> float:
+    """Bytes of a micro-batch's activations, by the shapes alone: an estimate, within a factor of two.
+
+    About 34 hidden vectors a layer and token (Korthikanti et al. 2022, arXiv:2205.05198, without their attention
+    matrices, which fused attention does not keep); with checkpointing one a layer, and a whole layer once.
+    """
+    hidden = tokens * config.hidden_size * _weight_bytes(recipe)
+    layers = config.num_hidden_layers
+    whole = 34 / 2 * hidden
+    logits = tokens * config.vocab_size * 4 * 2
+    return float((layers * hidden + whole if recipe.run.gradient_checkpointing else layers * whole) + logits)
+
+
+def _base_parameters(config: Any) -> int:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _model_config(name: str) -> tuple[Any, Any]:
+    """The model's config, and its download's bytes by its parameters: 0 where it is on this machine."""
+    from transformers import AutoConfig
+
+    from agents.models.catalogue import load_catalogue
+    from agents.models.store import ModelStore
+
+    store = ModelStore()
+    local = checkpoint_folder(name) or (store.path(name) if name in load_catalogue() and store.is_ready(name) else None)
+    if local is not None:
+        return AutoConfig.from_pretrained(local, local_files_only=True, trust_remote_code=False), lambda parameters: 0
+    known = tomllib.loads(ARCHITECTURES.read_text(encoding="utf-8"))
+    if name not in known:
+        raise InputError("model", repr(name), f"a pulled model, a checkpoint folder, or one of {', '.join(known)}")
+    return AutoConfig.for_model(**known[name]["config"]), lambda parameters: parameters * 2
+
+
+def _source_notes(recipe: TrainRecipe) -> list[str]:
+    """Looks every source and file up. Raises InputError or FileError for those that are not there."""
+    notes = []
+    for source in recipe.data.sources:
+        if source.name not in SOURCES:
+            find_data(source.name)
+        terms = licence_of(source.name).terms
+        if terms != "open":
+            notes.append(f"{source.name}: its terms are {terms}.")
+    for name in recipe.data.evaluation:
+        head = name.partition(":")[0]
+        if head not in SOURCES:
+            _note_missing(head, "decontamination", notes)
+    for name in recipe.release.fit.data:
+        _note_missing(name, "the fit", notes)
+    return notes
+
+
+def _note_missing(name: str, purpose: str, notes: list[str]) -> None:
+    try:
+        find_data(name)
+    except FileError:
+        notes.append(f"{name} is not on this machine; {purpose} will need it.")
+
+
+def _rows(recipe: TrainRecipe) -> tuple[int, float, str]:
+    """Rows to train on, tokens a row, and the sentence that says how they are known."""
+    folder = Path(recipe.data.output)
+    if (folder / TRAIN).is_file() and read_report(folder).recipe == recipe.data:
+        questions = [row.question for row in read_rows(folder / TRAIN)]
+        characters = [len(q.text) + sum(map(len, q.choices)) for q in questions]
+        tokens = 30 + sum(characters) / len(characters) / 4
+        return len(questions), tokens, f"{len(questions):,} rows of {folder}, at 4 characters a token."
+    limits: Sequence[int | None] = [source.rows for source in recipe.data.sources]
+    total = recipe.data.rows or (sum(n for n in limits if n) if all(limits) else None)
+    if total is None:
+        raise InputError("data.rows", "no number, and sources without one", "rows, or data built with aiac data build")
+    rows = round(total * (1 - recipe.data.validation_share))
+    assumed = (
+        f"{rows:,} rows after holding out {recipe.data.validation_share:.0%}, {ASSUMED_ROW_TOKENS} tokens each: assumed"
+    )
+    return rows, ASSUMED_ROW_TOKENS, f"{assumed}, since {folder} is not built."

@@ -1,0 +1,156 @@
+"""A LoRA, rsLoRA or DoRA adapter folder as what it does to each weight of the base.
+
+PEFT's own arithmetic on loaded adapters is not used: ``add_weighted_adapter`` makes rsLoRA sqrt(new rank) too strong
+and loses DoRA's magnitudes, ``convert_to_lora`` loses them too. tests/training/test_merge_traps.py watches both.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.errors import DamagedModelError, InputError
+from agents.models.checkpoint import RECORD, read_record
+from agents.models.download import sha256_of
+from training.adapters.storage import CONFIG_FILE, WEIGHTS_FILE, portable_name
+from training.oplora import RAW
+
+_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<part>A\.weight|B\.weight|magnitude_vector(\.weight)?)")
+_PLAIN = {
+    "peft_type": "LORA",
+    "bias": "none",
+    "fan_in_fan_out": False,
+    "lora_bias": False,
+    "alpha_pattern": {},
+    "modules_to_save": None,
+    "trainable_token_indices": None,
+}
+"""What ``adapter_config.json`` must say, where it says anything, for the factors to be the whole of an adapter."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """One module's part of an adapter: ``a`` [rank, in], ``b`` [out, rank], DoRA's ``magnitude`` [out], in float32."""
+
+    a: Any
+    b: Any
+    scaling: float
+    magnitude: Any | None = None
+
+    def delta(self, weight: Any) -> Any:
+        """What the adapter adds to the base's ``weight`` [out, in]; for DoRA that depends on the weight itself.
+
+        DoRA (arXiv 2402.09353, equation 5): W' = m · (W + sBA) / ‖W + sBA‖, the norm over each output's row.
+        """
+        update = self.scaling * (self.b @ self.a)
+        if self.magnitude is None:
+            return update
+        directed = weight + update
+        return (self.magnitude / directed.norm(dim=1))[:, None] * directed - weight
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter folder that was read: its factors by module name, the base it records, its kind and rank."""
+
+    folder: Path
+    sha256: str
+    kind: str
+    rank: int
+    base: str
+    factors: Mapping[str, Factors]
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Raises DamagedModelError for files that are missing or unreadable, InputError for an adapter of another kind."""
+    config = _read_config(folder / CONFIG_FILE)
+    for field, plain in _PLAIN.items():
+        if config.get(field, plain) not in (plain, None):
+            raise InputError(
+                f"{folder}: {field}", str(config[field]), f"{plain}: LoRA, rsLoRA or DoRA of linear layers"
+            )
+    weights = folder / WEIGHTS_FILE
+    parts = _by_module(_read_tensors(weights), weights)
+    use_rslora, use_dora = bool(config.get("use_rslora")), bool(config.get("use_dora"))
+    factors = {}
+    for module, found in sorted(parts.items()):
+        if set(found) != ({"A", "B", "magnitude"} if use_dora else {"A", "B"}):
+            expected = "lora_A, lora_B and lora_magnitude_vector" if use_dora else "lora_A and lora_B"
+            raise DamagedModelError(f"{weights}: {module}", " and ".join(sorted(found)), expected)
+        rank = found["A"].shape[0]
+        if found["B"].shape[1] != rank:
+            raise DamagedModelError(f"{weights}: {module}", f"lora_B of rank {found['B'].shape[1]}", f"rank {rank}")
+        scaling = config["lora_alpha"] / (math.sqrt(rank) if use_rslora else rank)
+        factors[module] = Factors(found["A"], found["B"], scaling, found.get("magnitude"))
+    return Adapter(
+        folder,
+        sha256_of(weights),
+        "dora" if use_dora else "rslora" if use_rslora else "lora",
+        max(part.a.shape[0] for part in factors.values()),
+        portable_name(str(config.get("base_model_name_or_path") or "")),
+        factors,
+    )
+
+
+def require_base(adapter: Adapter, base: Path, model: Any) -> None:
+    """Raises InputError unless the adapter was made for the checkpoint ``base``, loaded as ``model``.
+
+    The base it records must be the folder's name or a name the model was pulled by, and every factor's shape must fit.
+    """
+    field = str(adapter.folder)
+    names = {base.resolve().name}
+    if (base / RECORD).is_file():
+        record = read_record(base)
+        names |= {str(record.get("name")), str(record.get("hub_repo"))}
+    if adapter.base and adapter.base.rpartition("/")[2] not in {name.rpartition("/")[2] for name in names}:
+        raise InputError(f"{field}: base_model_name_or_path", adapter.base, f"an adapter of {base.resolve().name}")
+    modules = dict(model.named_modules())
+    for name, part in adapter.factors.items():
+        weight = getattr(modules.get(name), "weight", None)
+        if weight is None:
+            raise InputError(field, f"a part for {name}, which {base.name} does not have", "an adapter of this base")
+        if (wanted := tuple(weight.shape)) != (shape := (part.b.shape[0], part.a.shape[1])):
+            raise InputError(field, f"{name} of shape {shape}", f"{wanted}, as in {base.name}")
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if not config["lora_alpha"] > 0:
+            raise ValueError(f"lora_alpha {config['lora_alpha']}")
+    except OSError as error:
+        raise DamagedModelError(str(file), str(error.strerror).lower(), "an adapter folder of PEFT") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedModelError(str(file), f"{type(error).__name__} ({error})", "a LoRA's config of PEFT") from None
+    return dict(config)
+
+
+def _read_tensors(file: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {name: tensor.float() for name, tensor in load_file(file).items()}
+    except (OSError, SafetensorError) as error:
+        raise DamagedModelError(str(file), f"unreadable weights ({error})", "whole safetensors") from None
+
+
+def _by_module(tensors: Mapping[str, Any], file: Path) -> dict[str, dict[str, Any]]:
+    parts: dict[str, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        match = _KEY.fullmatch(name)
+        if name.endswith(RAW):
+            raise InputError(str(file), "the raw factors of an OPLoRA training checkpoint", "an exported adapter")
+        if match is None:
+            raise DamagedModelError(str(file), f"a tensor {name}", "lora_A, lora_B and magnitudes of linear layers")
+        if not bool(tensor.isfinite().all()):
+            raise DamagedModelError(f"{file}: {name}", "NaN or infinity", "finite weights")
+        parts.setdefault(match["module"], {})[match["part"].partition("_")[0].partition(".")[0]] = tensor
+    if not parts:
+        raise DamagedModelError(str(file), "no tensors", "the factors of an adapter")
+    return parts

@@ -1,0 +1,209 @@
+"""A training recipe: everything a run is made from, as one YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from agents.errors import FileError, InputError, describe
+from agents.scoring import Method
+from training.adapters.recipe import AdapterRecipe
+from training.curation.recipe import DataRecipe
+from training.curriculum import CurriculumRecipe
+from training.guards import GuardRecipe
+
+VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Values of vLLM's ``max_lora_rank``; an adapter's rank must not be above the last."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+RecipeModel = TypeVar("RecipeModel", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MemberRecipe(Strict):
+    """One adapter to train."""
+
+    name: Name
+    adapter: AdapterRecipe
+    alpha_fallbacks: list[Annotated[float, Field(gt=0)]] = []
+    """Alphas to start again with, in this order, when the gradient watch stops a run."""
+    method: Method = "cloze"
+    """How the member scores choices, and so what its prompts look like in training."""
+    orders: int | None = Field(default=None, ge=1)
+    """Cyclic orders a letter member is asked in once it serves; None is all of them."""
+    objective: Literal["choice", "sft"] = "choice"
+    """choice: cross-entropy over the scores of the choices. sft: the key's tokens and the end of the turn."""
+    learning_rate: tuple[float, float] | None = None
+    """Instead of the curriculum's, for this member."""
+    seed: int = 0
+    """Added to the recipe's: members with other seeds start elsewhere and see other plans."""
+    export: Literal["adapter", "checkpoint"] = "adapter"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MemberRecipe:
+        if self.orders is not None and self.method != "letter":
+            raise ValueError(f"orders belong to letter members, and the method is {self.method}")
+        if any(b >= a for a, b in zip([self.adapter.alpha, *self.alpha_fallbacks], self.alpha_fallbacks, strict=False)):
+            raise ValueError(f"alpha_fallbacks {self.alpha_fallbacks} do not fall from alpha {self.adapter.alpha:g}")
+        return self
+
+
+class RunRecipe(Strict):
+    """How the steps of the plan are computed."""
+
+    dtype: Literal["float32", "bfloat16"] | None = None
+    """None is bfloat16 on a GPU and float32 on a CPU."""
+    micro_batch_rows: int = Field(default=8, ge=1)
+    """Rows a forward pass on one device; gradients accumulate up to the plan's rows a step."""
+    gradient_checkpointing: bool = False
+    """Computes activations again in the backward pass: less memory, about a third more time."""
+    max_gradient_norm: float = Field(default=1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_tokens: int = Field(default=1024, ge=16)
+    """Rows whose longest prompt and choice are longer are left out of training, and counted."""
+    accelerator: Literal["unsloth"] | None = None
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """Checkpoints of earlier chunks kept on disk; the last good one always is."""
+
+
+class CandidateRecipe(Strict):
+    """An untrained member to try: its name, its method, and for letters how many cyclic orders (None: all)."""
+
+    name: Name
+    method: Method
+    orders: int | None = Field(default=None, ge=1)
+
+
+class FitRecipe(Strict):
+    """The rows that decide what is exported: one half fits, the other chooses. Neither trained on nor reported."""
+
+    data: list[str] = Field(min_length=1)
+    rows_per_file: int = Field(ge=4)
+    seed: int = 0
+    prior_rows: int = Field(default=0, ge=0)
+    """Rows asked in a full cycle of orders to estimate the label prior of letter members; 0 leaves it out."""
+
+
+class ExportRecipe(Strict):
+    """An ensemble of untrained members; what `aiac export` reads."""
+
+    name: Name
+    model: str
+    output: str
+    members: list[CandidateRecipe] = Field(min_length=1)
+    fit: FitRecipe
+    probes: int = Field(default=3, ge=1)
+
+
+class ReleaseRecipe(Strict):
+    """How trained members become an ensemble."""
+
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """The engine it is exported for: vLLM serves no DoRA adapter, and ranks up to 512."""
+    base: list[CandidateRecipe] = Field(min_length=1)
+    """Untrained members: what the trained ones must beat, and may be pooled with."""
+    fit: FitRecipe
+    significance: float = Field(default=0.05, gt=0, lt=1)
+    """A trained member is let in when it beats the best untrained one with McNemar's p below this."""
+    probes: int = Field(default=3, ge=1)
+    adapter_dtype: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+class TrainRecipe(Strict):
+    """What `aiac train` reads."""
+
+    name: Name
+    model: str
+    output: str
+    """The ensemble's folder."""
+    runs: str
+    """Where plans, checkpoints, logs and reports are kept while members train."""
+    seed: int = 0
+    data: DataRecipe
+    curriculum: CurriculumRecipe = CurriculumRecipe()
+    run: RunRecipe = RunRecipe()
+    guards: GuardRecipe = GuardRecipe()
+    members: list[MemberRecipe] = Field(min_length=1)
+    release: ReleaseRecipe
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainRecipe:
+        names = [member.name for member in self.members] + [member.name for member in self.release.base]
+        if len(set(names)) != len(names):
+            raise ValueError(f"member names repeat: {', '.join(names)}")
+        for member in self.members:
+            if self.release.engine == "vllm" and member.export == "adapter":
+                _require_served_by_vllm(member)
+        return self
+
+    def plan_recipe(self, member: MemberRecipe) -> CurriculumRecipe:
+        """The curriculum with the member's own learning rate, if it has one."""
+        own = member.learning_rate
+        return self.curriculum if own is None else self.curriculum.model_copy(update={"learning_rate": own})
+
+
+def _require_served_by_vllm(member: MemberRecipe) -> None:
+    if member.adapter.type == "dora":
+        raise ValueError(f"members.{member.name}: vLLM serves no DoRA adapter; use `export: checkpoint`")
+    if member.adapter.rank > VLLM_RANKS[-1]:
+        raise ValueError(f"members.{member.name}: vLLM serves ranks up to {VLLM_RANKS[-1]}, not {member.adapter.rank}")
+
+
+def read_train_recipe(path: Path) -> TrainRecipe:
+    """Raises FileError when the file cannot be read, InputError naming the field that is wrong."""
+    return read_yaml(path, TrainRecipe)
+
+
+def read_yaml(path: Path, model: type[RecipeModel], section: str | None = None) -> RecipeModel:
+    """A YAML file, or one section of it, as a recipe of class ``model``.
+
+    Raises FileError when the file cannot be read, InputError naming the field that is wrong.
+    """
+    try:
+        payload = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(str(path), str(error.strerror).lower(), "a readable recipe") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(str(path), f"text that is not YAML ({str(error).splitlines()[0]})", "a recipe") from None
+    if section is not None:
+        if not isinstance(payload, dict) or section not in payload:
+            raise InputError(f"{path}: {section}", "no such section", f"a `{section}:` section")
+        payload = payload[section]
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        raise _first_error(error, path, model, section) from None
+
+
+def _first_error(error: ValidationError, path: Path, model: type[BaseModel], section: str | None) -> InputError:
+    first = error.errors()[0]
+    place = (*((section,) if section else ()), *first["loc"])
+    field = f"{path}: {'.'.join(map(str, place)) or 'recipe'}"
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, first["loc"][:-1])
+        return InputError(field, "an unknown field", f"one of {', '.join(known)}" if known else "a known field")
+    if first["type"] == "missing":
+        return InputError(field, "no such field", "a value")
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(field, describe(first["input"]), message[:1].lower() + message[1:])
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The fields of the model that ``loc`` leads to from ``model``; empty where it does not lead to one."""
+    found: Any = model
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        field = getattr(found, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        annotation = field.annotation
+        arguments = [a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")]
+        found = arguments[0] if arguments else annotation
+    return list(getattr(found, "model_fields", {}))

@@ -1,0 +1,18 @@
+"""Question sources: each a small converter from what its publisher wrote to ``agents.schema.Question``."""
+
+from training.sources.licences import Licence, licence_of
+from training.sources.reading import SOURCES, read_source
+from training.sources.source import SPLITS, Dropped, Source, SourceRow, Split, Terms
+
+__all__ = [
+    "SOURCES",
+    "SPLITS",
+    "Dropped",
+    "Licence",
+    "Source",
+    "SourceRow",
+    "Split",
+    "Terms",
+    "licence_of",
+    "read_source",
+]

@@ -1,0 +1,50 @@
+"""Rows of a data set on the Hugging Face hub, streamed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from typing import Any
+
+from agents.errors import DownloadError, FileError, MissingExtraError
+from training.sources.source import RawRow, Source
+
+_EXPORT_REVISION = "refs/convert/parquet"
+"""The branch on which the hub keeps its own conversion of a data set to Parquet: ``CONFIG/SPLIT/0000.parquet``."""
+
+
+def hub_rows(source: Source, upstream_split: str) -> Iterator[RawRow]:
+    """The rows of a split, one after the other, as published.
+
+    Raises DownloadError when the hub cannot be reached or does not have the data set, FileError when what it has cannot
+    be read, and MissingExtraError without the library ``datasets``.
+    """
+    if importlib.util.find_spec("datasets") is None:
+        raise MissingExtraError("Loading a source from the hub needs the library datasets: install aiac[train].")
+    import httpx
+    from datasets import load_dataset
+    from datasets.exceptions import DataFilesNotFoundError, DatasetNotFoundError
+
+    arguments: dict[str, Any] = {"name": source.hub_config}
+    if source.parquet_export:
+        files = {upstream_split: f"{source.hub_config}/{upstream_split}/*.parquet"}
+        arguments = {"revision": _EXPORT_REVISION, "data_files": files}
+    try:
+        yield from load_dataset(source.hub_id, **arguments, split=upstream_split, streaming=True)
+    except (DatasetNotFoundError, DataFilesNotFoundError, httpx.HTTPError, OSError) as error:
+        raise DownloadError(_unreachable(source, error)) from None
+    except (ValueError, RuntimeError) as error:
+        found = f"what cannot be read ({_first_line(error)})"
+        raise FileError(source.hub_id, found, f"a data set with the split {upstream_split}") from None
+
+
+def _unreachable(source: Source, error: Exception) -> str:
+    return (
+        f"The source {source.name} could not be loaded from the hub as {source.hub_id} ({_first_line(error)}): set "
+        f"AIAC_DATA_DIR to a folder with {source.name}.SPLIT.jsonl.gz, or HF_ENDPOINT to a mirror that can be reached."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,40 @@
+"""What may be done with a source, for those read by name and those that are known as files."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from training.sources.reading import SOURCES
+from training.sources.source import Terms
+
+
+class Licence(NamedTuple):
+    """A licence as stated, and what it allows in one word."""
+
+    text: str
+    terms: Terms
+
+
+_OF_FILES = {
+    "agieval": Licence("MIT", "evaluation only"),
+    "bbh_mc": Licence("MIT", "evaluation only"),
+    "bigbench_mc": Licence("Apache-2.0", "evaluation only"),
+    "bigbench_strategyqa": Licence("Apache-2.0", "evaluation only"),
+    "cosmosqa": Licence("CC BY 4.0", "open"),
+    "dgen_cloze": Licence("not stated; built on SciQ, which is CC BY-NC 3.0", "non-commercial"),
+    "mathqa": Licence("Apache-2.0", "open"),
+    "medmcqa": Licence("MIT", "open"),
+    "medqa_us": Licence("MIT", "open"),
+    "piqa": Licence("not stated", "unclear"),
+    "socialiqa": Licence("not stated", "unclear"),
+    "truthfulqa_mc1": Licence("Apache-2.0", "evaluation only"),
+}
+"""Sources met as files only. BIG-bench (a canary asks not to train on it), TruthfulQA and AGIEval
+are published as benchmarks, without rows to train on."""
+
+
+def licence_of(source: str) -> Licence:
+    """The licence of a source by its name, as a row carries it; "not known" for a file of unknown origin."""
+    if known := SOURCES.get(source):
+        return Licence(known.licence, known.terms)
+    return _OF_FILES.get(source, Licence("not known", "unclear"))
