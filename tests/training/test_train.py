@@ -1,0 +1,193 @@
+"""`aiac train` from a recipe to an ensemble that is served, on the tiny model."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tiny_checkpoint import write_tiny_checkpoint
+from training_toys import toy_member, toy_recipe, toy_rows
+
+from agents.deadline import Deadline
+from agents.loading import engine_openers, load_ensemble
+from agents.manifest import read_manifest
+from aiac.cli import run as aiac
+from training.export import judge_members
+from training.recipe import TrainRecipe
+
+
+def write_questions(path: Path, rows: list[Any]) -> None:
+    lines = [
+        {
+            "id": row.id,
+            "question": row.question.text,
+            "choices": list(row.question.choices),
+            "answer_index": row.question.key,
+        }
+        for row in rows
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_recipe(folder: Path, recipe: TrainRecipe) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json", exclude_none=True)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train")
+    write_tiny_checkpoint(folder / "base")
+    write_questions(folder / "toy.jsonl", toy_rows(90))
+    write_questions(folder / "fit.jsonl", toy_rows(60, seed=5))
+    members = [
+        toy_member(),
+        toy_member("dora", seed=1),
+        toy_member("rslora", learning_rate=(1e-7, 1e-7)),
+    ]
+    data = {
+        "output": str(folder / "data"),
+        "sources": [{"name": str(folder / "toy.jsonl")}],
+        "near_duplicate_similarity": 1.0,
+        "group_similarity": 1.0,
+        "validation_share": 0.2,
+    }
+    recipe = toy_recipe(folder, folder / "base", members, data=data)
+    assert aiac(["train", str(write_recipe(folder, recipe))]) == 0
+    return folder
+
+
+def test_the_ensemble_loads_reproduces_its_probes_and_answers(trained: Path) -> None:
+    async def run() -> Any:
+        loaded = await load_ensemble(trained / "ensemble", Path, engine_openers("transformers", dtype="float32"))
+        try:
+            question = toy_rows(1, seed=9)[0].question
+            return loaded.statuses, question, await loaded.answerer.answer(question, Deadline.never())
+        finally:
+            await loaded.close()
+
+    statuses, question, verdict = asyncio.run(run())
+    assert all(status.ready and status.difference_nats < 1e-3 for status in statuses)
+    assert verdict.answer.letter == question.key_letter
+
+
+def test_a_member_that_does_not_beat_the_base_is_left_out_with_its_reason(trained: Path) -> None:
+    manifest = read_manifest(trained / "ensemble")
+    assert "rslora" not in [member.name for member in manifest.members]
+    assert "not significantly better" in manifest.provenance["rejected"]["rslora"]
+    assert "rslora: " in (trained / "ensemble" / "report.md").read_text()
+
+
+def test_what_is_served_is_trained_and_lies_in_the_ensemble(trained: Path) -> None:
+    manifest = read_manifest(trained / "ensemble")
+    assert {member.kind for member in manifest.members} == {"adapter"}
+    for member in manifest.members:
+        assert sorted(file.name for file in (trained / "ensemble" / str(member.path)).iterdir()) == [
+            "adapter_config.json",
+            "adapter_model.safetensors",
+        ]
+
+
+def test_the_card_and_the_reports_lie_beside_it(trained: Path) -> None:
+    ensemble = trained / "ensemble"
+    assert "toy" in (ensemble / "card.md").read_text()
+    assert sorted(file.name for file in (ensemble / "reports").iterdir()) == ["dora.html", "lora.html", "rslora.html"]
+    report = (ensemble / "report.md").read_text()
+    for expected in ("| base |", "| lora |", "McNemar", "Taken: ", "nothing: every chunk was good"):
+        assert expected in report
+
+
+def test_the_manifest_says_how_it_was_trained(trained: Path) -> None:
+    training = read_manifest(trained / "ensemble").provenance["training"]
+    assert training["lora"]["rows"] == 72
+    assert training["lora"]["steps"] > 0
+    assert training["dora"]["decisions"] == []
+
+
+def test_a_member_is_let_in_only_by_a_paired_test() -> None:
+    keys = [0] * 40
+    right, wrong = [1.0, 0.0], [0.0, 1.0]
+    scores = {
+        "base": [right] * 20 + [wrong] * 20,
+        "weak base": [wrong] * 40,
+        "better": [right] * 30 + [wrong] * 10,
+        "as good": [wrong] * 20 + [right] * 20,
+        "hardly": [right] * 23 + [wrong] * 17,
+    }
+    results = {
+        r.name: r for r in judge_members(scores, keys, trained=["better", "as good", "hardly"], significance=0.05)
+    }
+    assert [r.name for r in results.values() if r.rejected] == ["as good", "hardly"]
+    # 10 rows only the member has right, none only the base: 2 · 0.5 ** 10.
+    assert results["better"].p_equal_to_base == pytest.approx(2 * 0.5**10)
+    assert results["better"].gain is not None
+    assert results["better"].gain[0] > 0.1
+    assert results["hardly"].p_equal_to_base == pytest.approx(2 * 0.5**3)
+    assert results["base"].p_equal_to_base is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"colour": 1}, "colour: found an unknown field; expected one of name, model"),
+        (
+            {"members": [{**toy_member(), "size": 1}]},
+            "members.0.size: found an unknown field; expected one of name, adapter",
+        ),
+        (
+            {"members": [toy_member("dora")], "release": {"engine": "vllm"}},
+            "vLLM serves no DoRA adapter; use `export: checkpoint`",
+        ),
+        (
+            {"members": [toy_member(adapter={"type": "lora", "rank": 600, "alpha": 1})], "release": {"engine": "vllm"}},
+            "vLLM serves ranks up to 512, not 600",
+        ),
+        ({"members": [toy_member(orders=2)]}, "orders belong to letter members, and the method is cloze"),
+        ({"members": [toy_member(alpha_fallbacks=[9])]}, "alpha_fallbacks [9.0] do not fall from alpha 8"),
+        ({"members": [toy_member(), toy_member()]}, "member names repeat: lora, lora, base"),
+    ],
+)
+def test_an_impossible_recipe_gets_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], sentence: str
+) -> None:
+    fields = toy_recipe(tmp_path, "m", [toy_member()]).model_dump(mode="json", exclude_none=True)
+    release = {**fields["release"], **changes.pop("release", {})}
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({**fields, **changes, "release": release}))
+    assert aiac(["train", str(path), "--dry-run"]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+
+
+def test_target_modules_that_do_not_exist_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny_checkpoint(tmp_path / "base")
+    write_questions(tmp_path / "toy.jsonl", toy_rows(30))
+    member = toy_member(adapter={"type": "lora", "rank": 4, "alpha": 8, "target_modules": ["q_proj", "wheel"]})
+    data = {"output": str(tmp_path / "data"), "sources": [{"name": str(tmp_path / "toy.jsonl")}], "rows": 30}
+    recipe = toy_recipe(tmp_path, tmp_path / "base", [member], data=data)
+    assert aiac(["train", str(write_recipe(tmp_path, recipe)), "--dry-run"]) == 2
+    assert "target_modules: found wheel; expected some of " in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_a_full_scale_run_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).resolve().parents[2]
+    assert aiac(["train", str(root / "recipes" / "model1-lora.yaml"), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    # rank · (inputs + outputs) of the seven linear layers, 80 times.
+    hidden, kv, wide = 8192, 1024, 29568
+    layer = 2 * (hidden + hidden) + 2 * (hidden + kv) + 3 * (hidden + wide)
+    assert f"{64 * layer * 80:,}" in shown
+    assert "72.71 billion parameters" in shown
+    assert "45,000 rows" in shown
+
+
+def test_a_member_that_is_not_in_the_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path, toy_recipe(tmp_path, "m", [toy_member()]))
+    assert aiac(["train", str(recipe), "--member", "dora"]) == 2
+    assert "--member: found dora; expected some of lora" in capsys.readouterr().err
