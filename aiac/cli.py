@@ -16,6 +16,9 @@ from aiac.commands.serve import serve
 from aiac.commands.train import train
 from aiac.commands.validate import validate
 
+INTERRUPTED = 130
+"""The exit code of a process that was interrupted: 128 and the number of SIGINT."""
+
 app = typer.Typer(
     name="aiac",
     help="Question-and-answer agents for AI tournaments.",
@@ -38,13 +41,13 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """The exit code of ``aiac`` with these arguments (those of the process when None)."""
     try:
-        app(arguments, standalone_mode=False)
+        # Typer hands back the code of what it caught itself, an interrupt (130) among them.
+        code = app(arguments, standalone_mode=False) or 0
     except AiacError as error:
         typer.echo(f"aiac: {error}", err=True)
         return outcome_of(error).exit_code
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("aiac: interrupted", err=True)
-        return 130
+        code = INTERRUPTED
     except typer.Exit as stop:
         return stop.exit_code
     except Exception as error:
@@ -53,4 +56,6 @@ def run(arguments: list[str] | None = None) -> int:
             typer.echo(f"aiac: {error.format_message()}", err=True)
             return int(error.exit_code)
         raise
-    return 0
+    if code == INTERRUPTED:
+        typer.echo("aiac: interrupted", err=True)
+    return int(code)

@@ -10,17 +10,17 @@ from agents.schema import Question
 from training.curation.rows import CuratedRow
 from training.recipe import TrainRecipe
 
-WORDS = ("red", "green", "blue", "black", "white", "pink")
+WORDS = ("pink", "green", "blue", "black", "white", "red")
 
 
 def toy_rows(count: int, *, seed: int = 0) -> list[CuratedRow]:
-    """Four colours each; red is always among them, and the key."""
+    """Four colours each; pink is always among them, and the key. The tiny model starts with a third of them right."""
     draw = random.Random(seed)
     rows = []
     for i in range(count):
-        choices = ["red", *draw.sample(WORDS[1:], 3)]
+        choices = ["pink", *draw.sample(WORDS[1:], 3)]
         draw.shuffle(choices)
-        question = Question(f"Which is warm, {seed}.{i}?", tuple(choices), key=choices.index("red"))
+        question = Question(f"Which is rosy, {seed}.{i}?", tuple(choices), key=choices.index("pink"))
         rows.append(CuratedRow(f"toy/{seed}/{i}", "toy", "train", None, question, draw.random(), "easy", f"{seed}.{i}"))
     return rows
 

@@ -20,6 +20,7 @@ from training.curation.rows import CuratedRow
 from training.curriculum import Plan, make_plan, write_plan
 from training.guards import AlphaFallback, CollapseWatch, GradientWatch, ProbeStats
 from training.probing import ProbeSet, draw_probes
+from training.processes import processes
 from training.recipe import MemberRecipe, TrainRecipe
 from training.run_log import (
     METRICS_FILE,
@@ -66,8 +67,6 @@ def train_member(
     A run that was killed goes on from its last whole checkpoint and ends with the same weights. Raises InputError when
     the folder holds a run of another recipe, DiskSpaceError before a save that would not fit, MissingExtraError.
     """
-    from accelerate import PartialState
-
     folder = Path(recipe.runs) / member.name
     seed = recipe.seed + member.seed
     tokenizer = ChatTokenizer(checkpoint)
@@ -76,15 +75,16 @@ def train_member(
     collator = make_collator(renderer, member, end_id=end_id)
     questions, _ = split_by_length(collator, [(row.id, row.question) for row in train], recipe.run.max_tokens)
     plan = make_plan([(r.id, r.difficulty) for r in train if r.id in questions], recipe.plan_recipe(member), seed=seed)
-    parts = micro_batches_a_step(recipe, plan, PartialState().num_processes)
+    parts = micro_batches_a_step(recipe, plan, processes().num_processes)
     probes = draw_probes([row.question for row in validation], recipe.guards.probe_rows, seed=seed)
     probe = ProbeSet(probes, renderer, member.method)
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_plan(plan, folder / PLAN_FILE)
+    with processes().main_process_first():
+        write_plan(plan, folder / PLAN_FILE)
     digest = _digest(recipe, member, folder / PLAN_FILE, checkpoint)
     log = RunLog(folder / METRICS_FILE)
-    is_main = PartialState().is_main_process
+    is_main = processes().is_main_process
     while True:
         records = read_run_log(log.path) if log.path.exists() else []
         decisions = [record for record in records if isinstance(record, DecisionRecord)]
@@ -92,7 +92,8 @@ def train_member(
         collapses = sum(d.action == "roll_back" for d in decisions)
         fallback = AlphaFallback(member.adapter.alpha, member.alpha_fallbacks, restarts)
         identity = {"digest": digest, "alpha": fallback.alpha}
-        at = _usable_checkpoint(folder, identity)
+        with processes().main_process_first():
+            at = _usable_checkpoint(folder, identity)
         done = len(plan.steps) == at or (decisions and decisions[-1].action == "stop")
         log_start = _after_restart(records)
         model = _load_model(checkpoint, recipe)
@@ -131,11 +132,11 @@ def train_member(
         verdict = fallback.apply(watch.verdict)
         if verdict.action != "go" and is_main:
             log.write(DecisionRecord(trainer.state.global_step, verdict.action, verdict.reason))
-        PartialState().wait_for_everyone()
-    saved = _export(model, folder, at, recipe)
-    records = read_run_log(log.path)
-    steps = [record for record in records if isinstance(record, StepRecord)]
-    write_run_report(folder)
+        processes().wait_for_everyone()
+    with processes().main_process_first():
+        saved = _export(model, folder, at, recipe)
+        write_run_report(folder)
+    steps = [record for record in read_run_log(log.path) if isinstance(record, StepRecord)]
     return MemberRun(
         member=member,
         adapter=saved,

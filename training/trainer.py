@@ -14,6 +14,7 @@ from training.adapters.attach import parameter_groups
 from training.collate import Collator, MicroBatch, micro_batches
 from training.curriculum import Plan
 from training.objective import choice_losses
+from training.processes import processes
 from training.recipe import MemberRecipe, RunRecipe
 
 TRAINED_FILE = "trained.safetensors"
@@ -57,14 +58,13 @@ def make_trainer(
 ) -> Any:
     """A trainer of ``model`` (a PeftModel) that saves to ``folder`` when a callback asks for it."""
     import torch
-    from accelerate import PartialState
     from datasets import Dataset
     from trl import SFTConfig
 
     on_gpu = torch.cuda.is_available()
     # transformers renamed it in 5.24, and warns about the old name.
     checkpointing = next(n for n in ("activation_checkpointing", "gradient_checkpointing") if hasattr(SFTConfig, n))
-    accumulation = schedule.parts // PartialState().num_processes
+    accumulation = schedule.parts // processes().num_processes
     arguments = SFTConfig(
         output_dir=str(folder),
         per_device_train_batch_size=1,

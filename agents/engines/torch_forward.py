@@ -35,8 +35,10 @@ def forward(model: Any, layout: Layout, places: list[int]) -> Any:
 
 
 def packed_inputs(layout: Layout) -> dict[str, Any]:
-    """A model's inputs for the fresh tokens of a batch as one sequence: ids and positions [1, fresh], and a boolean mask
-    [1, 1, fresh, cached + fresh], which transformers' attention functions take as it is.
+    """A model's inputs for the fresh tokens of a batch as one sequence.
+
+    Ids and positions are [1, fresh]; the mask is boolean, [1, 1, fresh, cached + fresh], and of four dimensions, so
+    that transformers' attention functions take it as it is.
     """
     import torch
 

@@ -57,10 +57,9 @@ class TransformersEngine:
         """
         try:
             import torch
-            import transformers
+            import transformers  # noqa: F401 - load_model needs it
         except ImportError as error:
             raise MissingExtraError(f'{error.name} is not installed; run: pip install "aiac[cpu]"') from None
-        transformers.utils.logging.disable_progress_bar()
         if threads is not None:
             torch.set_num_threads(threads)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -150,7 +149,9 @@ def load_model(checkpoint: Path, dtype: Any) -> Any:
     Raises EngineError for layers that do not attend to everything before them: the token tree's mask would be wrong.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             checkpoint,

@@ -42,6 +42,7 @@ def train(
     from aiac.commands.export import show_export
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
+    from training.processes import processes
     from training.train import load_rows, release, train_members
 
     if members:
@@ -49,10 +50,15 @@ def train(
         if unknown := [name for name in members if name not in known]:
             raise InputError("--member", ", ".join(unknown), f"some of {', '.join(known)}")
         loaded = loaded.model_copy(update={"members": [known[name] for name in members]})
-    checkpoint = find_or_pull(loaded.model)
-    with staged_progress() as advance:
-        rows = load_rows(loaded, advance)
+    state = processes()
+    with state.main_process_first():
+        checkpoint = find_or_pull(loaded.model)
+    with staged_progress(shown=state.is_main_process) as advance:
+        with state.main_process_first():
+            rows = load_rows(loaded, advance)
         runs = train_members(loaded, checkpoint, rows, advance)
+        if not state.is_main_process:
+            return
         if not members:
             [open_engine] = engine_openers("transformers", dtype="float32")
             done = asyncio.run(release(loaded, runs, lambda name: checkpoint, open_engine, advance))
