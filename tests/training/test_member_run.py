@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe, toy_rows
 
 from agents.errors import DiskSpaceError, InputError, MissingExtraError
+from agents.schema import Question
 from training.adapters.storage import WEIGHTS_FILE
+from training.curation.rows import CuratedRow
 from training.curriculum import make_plan, read_plan
 from training.member_run import PLAN_FILE, MemberRun, micro_batches_a_step, train_member
 from training.recipe import TrainRecipe
@@ -238,3 +241,42 @@ def test_two_processes_under_the_included_configuration_train_the_same_weights(b
     two = load_file(tmp_path / "two" / "runs" / "lora" / "adapter" / WEIGHTS_FILE)
     for name, tensor in weights(one).items():
         torch.testing.assert_close(two[name], tensor, atol=1e-5, rtol=1e-4)
+
+
+EASY = [
+    ("What do bees make?", "honey", "concrete", "glass", "petrol"),
+    ("What falls from clouds?", "rain", "spoons", "bricks", "paint"),
+    ("What do cows eat?", "grass", "iron", "plastic", "stones"),
+    ("Which animal barks?", "dog", "fish", "worm", "snail"),
+    ("What is ice made of?", "water", "wood", "sand", "gold"),
+    ("What gives us light by day?", "the Sun", "the sea", "a cave", "a shoe"),
+    ("What do we breathe?", "air", "soup", "ink", "clay"),
+    ("What do birds lay?", "eggs", "keys", "cars", "coins"),
+]
+
+
+@pytest.mark.model
+def test_a_learning_rate_that_ruins_the_real_model_is_caught_and_ends_no_worse_than_the_base(
+    default_checkpoint: Path, tmp_path: Path
+) -> None:
+    rows = []
+    for i in range(32):
+        text, *choices = EASY[i % len(EASY)]
+        order = [(place + i) % 4 for place in range(4)]
+        question = Question(f"{text} ({i})", tuple(choices)).permuted(order)
+        keyed = replace(question, key=question.choices.index(choices[0]))
+        rows.append(CuratedRow(f"easy/{i}", "easy", "train", None, keyed, i / 32, "easy", str(i)))
+    member = toy_member(adapter={"type": "lora", "rank": 4, "alpha": 8}, learning_rate=(5e-2, 5e-2))
+    recipe = toy_recipe(
+        tmp_path,
+        default_checkpoint,
+        [member],
+        curriculum={"chunks": 2, "batch_rows": 4},
+        guards={"probe_rows": 8, "disk_reserve_gb": 0, "gradient_warm": 1},
+    )
+    found = train_member(recipe, recipe.members[0], default_checkpoint, rows, rows[:8])
+    assert found.decisions
+    start, *after = probes(tmp_path / "runs" / "lora")
+    kept = [probe for probe in after if probe.step == found.steps]
+    # No adapter is the base itself.
+    assert found.adapter is None or kept[-1].accuracy >= start.accuracy - 0.1

@@ -1,0 +1,217 @@
+"""How fast training is, and beside what: a bare SFTTrainer on the same rows, LoRA beside DoRA, packed beside plain.
+
+python -m benchmarks.training prints JSON. The ways take turns, step by step on the same rows, so that a noisy machine
+slows all of them alike; what is compared is the sum over the steps after a first one that warms up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from agents.engines.tokenizer import ChatTokenizer
+from agents.engines.transformers import load_model
+from agents.loading import default_find_model
+from agents.permutation import cyclic_orders
+from agents.prompts import PromptRenderer
+from benchmarks.questions import questions
+from training.adapters.attach import attach_adapter
+from training.adapters.recipe import AdapterRecipe
+from training.collate import CompletionCollator, MicroBatch
+from training.objective import choice_example, choice_losses, pack
+from training.recipe import MemberRecipe
+
+AIMS = {"sft_over_bare_trainer": ("at least", 0.95), "dora_over_lora_time": ("at most", 1.6)}
+BATCH_ROWS = 8
+
+
+def adapter(kind: str) -> AdapterRecipe:
+    return AdapterRecipe.model_validate({"type": kind, "rank": 8, "alpha": 16})
+
+
+def attached(checkpoint: Path, kind: str) -> Any:
+    import torch
+
+    return attach_adapter(load_model(checkpoint, torch.float32), adapter(kind), seed=0).train()
+
+
+class Trainee:
+    """A model and its optimiser; ``step`` trains on one batch and returns the seconds it took."""
+
+    def __init__(self, model: Any, loss: Any) -> None:
+        import torch
+
+        self._model, self._loss = model, loss
+        self._optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+
+    def step(self, batch: Any) -> float:
+        started = time.perf_counter()
+        self._loss(self._model, batch).backward()
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        return time.perf_counter() - started
+
+
+def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *, ours: bool) -> list[float]:
+    """Seconds of each step of our trainer, or of a bare SFTTrainer, on the completions of the same rows."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from training.curriculum import Plan, PlanStep
+    from training.recipe import RunRecipe
+    from training.trainer import Schedule, make_trainer
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
+    renderer = PromptRenderer(ChatTokenizer(checkpoint))
+    member = MemberRecipe(name="lora", adapter=adapter("lora"), objective="sft")
+    collator = CompletionCollator(renderer, member, end_id=int(tokenizer.eos_token_id))
+    model = attached(checkpoint, "lora")
+    seconds: list[float] = []
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *arguments: Any, **kwargs: Any) -> None:
+            self.started = time.perf_counter()
+
+        def on_step_end(self, *arguments: Any, **kwargs: Any) -> None:
+            seconds.append(time.perf_counter() - self.started)
+
+    if ours:
+        rows = {f"{i}/{j}": q for i, batch in enumerate(batches) for j, q in enumerate(batch.questions)}
+        steps = tuple(
+            PlanStep(i, 0, 1e-4, tuple(f"{i}/{j}" for j in range(BATCH_ROWS)), (False,) * BATCH_ROWS)
+            for i in range(len(batches))
+        )
+        trainer = make_trainer(
+            model, tokenizer, Schedule(Plan(steps), rows, 1, 0), collator, member, RunRecipe(), folder, [Clock()]
+        )
+    else:
+        examples = [collator.tokens(q, o) for b in batches for q, o in zip(b.questions, b.orders, strict=True)]
+        data = Dataset.from_list([{"input_ids": p + c, "labels": [-100] * len(p) + c} for p, c in examples])
+        arguments = SFTConfig(
+            output_dir=str(folder),
+            per_device_train_batch_size=BATCH_ROWS,
+            max_steps=len(batches),
+            gradient_checkpointing=False,
+            train_sampling_strategy="sequential",
+            dataset_kwargs={"skip_prepare_dataset": True},
+            bf16=False,
+            use_cpu=True,
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+            logging_strategy="no",
+        )
+        trainer = SFTTrainer(
+            model=model, args=arguments, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()]
+        )
+    trainer.train()
+    return seconds
+
+
+def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
+    import torch
+
+    checkpoint = default_find_model(model_name)
+    renderer = PromptRenderer(ChatTokenizer(checkpoint))
+    fresh = questions(seed)
+    batches = []
+    for _ in range(steps + 1):
+        rows = [next(fresh) for _ in range(BATCH_ROWS)]
+        keyed = [type(q)(q.text, q.choices, key=i % len(q.choices)) for i, q in enumerate(rows)]
+        batches.append(MicroBatch(keyed, [cyclic_orders(len(q.choices))[0] for q in keyed], BATCH_ROWS))
+
+    def packed(model: Any, batch: MicroBatch) -> Any:
+        examples = [choice_example(renderer, q, "cloze", o) for q, o in zip(batch.questions, batch.orders, strict=True)]
+        return choice_losses(model, pack(examples)).mean()
+
+    def one_by_one(model: Any, batch: MicroBatch) -> Any:
+        """Every prompt with every choice as a row of its own, padded: how the objective is computed without a tree."""
+        examples = [choice_example(renderer, q, "cloze", o) for q, o in zip(batch.questions, batch.orders, strict=True)]
+        sequences = [(row, tokens, terms) for row, e in enumerate(examples) for tokens, terms in e.sequences]
+        longest = max(len(tokens) for _, tokens, _ in sequences)
+        ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for i, (_, tokens, _) in enumerate(sequences):
+            ids[i, : len(tokens)], mask[i, : len(tokens)] = torch.tensor(tokens), 1
+        logprobs = model(input_ids=ids, attention_mask=mask, use_cache=False).logits.float().log_softmax(-1)
+        losses = []
+        for row, example in enumerate(examples):
+            scores = [torch.zeros(())] * example.n_choices
+            for i, (owner, _, terms) in enumerate(sequences):
+                for term in terms if owner == row else ():
+                    scores[term.choice] = scores[term.choice] + term.factor * logprobs[i, term.position, term.token]
+            losses.append(-torch.stack(scores).log_softmax(-1)[example.key])
+        return torch.stack(losses).mean()
+
+    ways = {
+        "lora_packed": Trainee(attached(checkpoint, "lora"), packed),
+        "dora_packed": Trainee(attached(checkpoint, "dora"), packed),
+        "lora_one_by_one": Trainee(attached(checkpoint, "lora"), one_by_one),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for i, batch in enumerate(batches):
+        note(f"step {i} of {steps}")
+        for name, way in ways.items():
+            seconds[name].append(way.step(batch))
+    note("our trainer beside a bare SFTTrainer")
+    with tempfile.TemporaryDirectory() as folder:
+        trainers: dict[str, list[float]] = {"ours": [], "bare": []}
+        # In turns, twice: the machine's mood changes over minutes.
+        for _ in range(2):
+            for name in trainers:
+                trainers[name] += trainer_seconds(checkpoint, batches, Path(folder), ours=name == "ours")[1:]
+    total = {name: sum(values[1:]) for name, values in seconds.items()}
+    ratios = {
+        "sft_over_bare_trainer": sum(trainers["bare"]) / sum(trainers["ours"]),
+        "dora_over_lora_time": total["dora_packed"] / total["lora_packed"],
+        "packed_over_one_by_one": total["lora_one_by_one"] / total["lora_packed"],
+    }
+    return {
+        "model": model_name,
+        "dtype": "float32",
+        "seed": seed,
+        "steps": steps,
+        "rows_a_step": BATCH_ROWS,
+        "machine": {"cpus": os.cpu_count(), "threads": torch.get_num_threads(), "python": platform.python_version()},
+        "torch": torch.__version__,
+        "rows_per_s": {name: steps * BATCH_ROWS / value for name, value in total.items()}
+        | {f"{name}_trainer_sft": len(values) * BATCH_ROWS / sum(values) for name, values in trainers.items()},
+        "ratios": ratios,
+        "aims": {
+            name: {
+                "value": ratios[name],
+                "aim": f"{direction} {bound}",
+                "met": ratios[name] >= bound if direction == "at least" else ratios[name] <= bound,
+            }
+            for name, (direction, bound) in AIMS.items()
+        },
+    }
+
+
+def note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser.add_argument("--model", default="SmolLM2-135M-Instruct")
+    parser.add_argument("--steps", type=int, default=8, help="optimiser steps of 8 rows, of each way")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if options.steps < 1:
+        parser.error(f"--steps: found {options.steps}; expected at least 1")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    print(json.dumps(measure(options.model, options.steps, options.seed), indent=1))
+
+
+if __name__ == "__main__":
+    main()
