@@ -57,6 +57,8 @@ class LoadedEnsemble:
     answerer: Answerer
     engine: Engine
     statuses: list[MemberStatus]
+    measured: Sequence[Voter] = ()
+    """Members of weight 0, where they were asked for: they can be asked, but do not answer."""
 
     async def close(self) -> None:
         await self.engine.close()
@@ -81,8 +83,12 @@ async def load_ensemble(
     find_model: FindModel,
     engine_openers: Sequence[OpenEngine],
     report: Callable[[str], None] = lambda stage: None,
+    *,
+    all_members: bool = False,
 ) -> LoadedEnsemble:
     """Opens the ensemble at ``path``. ``report`` is told each stage as it starts.
+
+    Members of weight 0, which are in a manifest to be measured, are left out unless ``all_members``; they never answer.
 
     The first of ``engine_openers`` whose engine reproduces every member's probes serves, and the last one in any case:
     a fast precision may come before an exact one.
@@ -95,14 +101,15 @@ async def load_ensemble(
     checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
     report("verifying weights")
     await asyncio.to_thread(_verify_base, manifest, checkpoint)
-    adapters = {m.name: _verified_adapter(m, folder) for m in manifest.members if m.kind == "adapter"}
-    if foreign := [m.name for m in manifest.members if m.kind == "checkpoint"]:
+    members = [member for member in manifest.members if all_members or member.weight > 0]
+    adapters = {m.name: _verified_adapter(m, folder) for m in members if m.kind == "adapter"}
+    if foreign := [m.name for m in members if m.kind == "checkpoint"]:
         raise ManifestError("members", f"checkpoint members ({', '.join(foreign)})", "base and adapter members")
     for attempt, open_engine in enumerate(engine_openers, start=1):
         report("loading the model")
         engine = await asyncio.to_thread(open_engine, checkpoint, adapters)
         try:
-            voters, statuses = await _checked_voters(manifest, engine, report)
+            voters, statuses = await _checked_voters(members, engine, report)
             exact = engine.dtype == "float32" or attempt == len(engine_openers)
             if not exact and not all(status.ready for status in statuses):
                 report(f"{engine.dtype} does not reproduce the golden probes")
@@ -120,17 +127,18 @@ async def load_ensemble(
         except BaseException:
             await engine.close()
             raise
-        return LoadedEnsemble(manifest, answerer, engine, statuses)
+        measured = [voter for voter in voters if voter.member.weight == 0]
+        return LoadedEnsemble(manifest, answerer, engine, statuses, measured)
     raise ValueError("no engine to open")
 
 
 async def _checked_voters(
-    manifest: Manifest, engine: Engine, report: Callable[[str], None]
+    members: Sequence[Member], engine: Engine, report: Callable[[str], None]
 ) -> tuple[list[Voter], list[MemberStatus]]:
     """The members that reproduce their probes, bound to ``engine``, and the status of every member."""
     renderer = PromptRenderer(engine.tokenizer)
     voters, statuses = [], []
-    for member in manifest.members:
+    for member in members:
         report(f"checking {member.name}")
         adapter = member.name if member.kind == "adapter" else None
         status = await _check(member, engine, adapter)

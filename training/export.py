@@ -117,7 +117,11 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     fit_rows, report_rows = split_halves(rows, fit.seed)
     temperatures, candidates = fit_candidates(admitted, keys, fit_rows, report_rows)
     choice = choose(candidates)
-    chosen = [voter.member for voter in voters if choice.candidate.weights.get(voter.member.name, 0) > 0]
+    weights = choice.candidate.weights
+    # A trained member that was admitted but is not needed stays in the manifest with weight 0: it can be measured.
+    chosen = [
+        v.member for v in voters if weights.get(v.member.name, 0) > 0 or v.member.name in {*plan.adapters} & {*weights}
+    ]
     probe_questions = [row.question for row in rows[:: max(len(rows) // plan.probes, 1)][: plan.probes]]
     finished = []
     for done, member in enumerate(chosen):
@@ -125,7 +129,7 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
         folder = plan.adapters.get(member.name)
         model = await asyncio.to_thread(plain_model, checkpoint, folder)
         updates = {
-            "weight": choice.candidate.weights[member.name],
+            "weight": weights[member.name],
             "temperature": round(temperatures[member.name], 4),
             "accuracy": _accuracy(scores[member.name], keys, report_rows),
             "probes": record_probes(model, renderer, member.method, probe_questions),

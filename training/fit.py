@@ -80,9 +80,9 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
                 f"{candidate.name} is the simplest pool not significantly worse than the likeliest, {best.name}: "
                 f"{mean:+.4f} nats a row [{low:+.4f}, {high:+.4f}], {best.rows} rows",
             )
-    return Choice(
-        best, f"{best.name} is the likeliest of {len(candidates)} pools, and every simpler one is significantly worse"
-    )
+    simpler = any(candidate.complexity < best.complexity for candidate in candidates)
+    why = "every simpler one is significantly worse" if simpler else "none is simpler"
+    return Choice(best, f"{best.name} is the likeliest of {len(candidates)} pools, and {why}")
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], keys: Sequence[int]) -> float:

@@ -9,8 +9,11 @@ from typing import Any
 
 from agents.answerer import Answerer, Verdict
 from agents.deadline import Deadline
+from agents.schema import Question
+from agents.voter import Voter
 from training.data import KeyedRow
 from training.statistics import (
+    bootstrap_interval,
     brier_score,
     expected_calibration_error,
     letter_shares,
@@ -39,10 +42,13 @@ async def judge_rows(
     rows: Sequence[KeyedRow],
     *,
     seconds: float,
+    measured: Sequence[Voter] = (),
     concurrency: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> list[Judged]:
     """A verdict for every row, in order; ``seconds`` is each question's deadline, ``concurrency`` how many at a time.
+
+    ``measured`` are voters that have no say in the verdict; they are asked after it and have all the time they need.
 
     Latencies are a single client's only at a concurrency of 1.
     """
@@ -51,16 +57,25 @@ async def judge_rows(
     async def judge(row: KeyedRow) -> Judged:
         async with slots:
             verdict = await answerer.answer(row.question, Deadline.after(seconds))
+        extra = {voter.member.name: await complete_vote(voter, row.question) for voter in measured}
         advance()
         votes = {m.name: m.vote.probabilities for m in verdict.members if m.vote is not None}
-        return Judged(row, verdict, {**votes, POOL: verdict.probabilities})
+        return Judged(row, verdict, {**votes, **extra, POOL: verdict.probabilities})
 
     return list(await asyncio.gather(*(judge(row) for row in rows)))
 
 
+async def complete_vote(voter: Voter, question: Question) -> list[float]:
+    """A voter's distribution once all its steps are done."""
+    probabilities: list[float] = []
+    async for vote in voter.votes(question):
+        probabilities = vote.probabilities
+    return probabilities
+
+
 def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
     """The whole report as JSON-able data: by voter and by source, with intervals, bias, calibration and latency."""
-    voters = [POOL, *(report.name for report in judged[0].verdict.members)]
+    voters = list(dict.fromkeys([POOL, *(r.name for r in judged[0].verdict.members), *judged[0].distributions]))
     sources = list(dict.fromkeys(j.row.source for j in judged))
     elapsed_s = [j.verdict.elapsed_ms / 1000 for j in judged]
     return {
@@ -105,6 +120,24 @@ def _voter_report(name: str, judged: Sequence[Judged], sources: Sequence[str]) -
         "nll_nats": negative_log_likelihood(distributions, keys),
         "p_equal_to_pool": None if name == POOL else mcnemar_p(correct, pool_correct),
     }
+
+
+def compare(judged: Sequence[Judged], other: Sequence[Judged]) -> dict[str, dict[str, float]]:
+    """Every voter of ``judged`` against the pool of ``other`` on the same rows, paired.
+
+    By voter: ``p_equal`` is McNemar's exact p; ``gain`` the difference in accuracy, with a 95% bootstrap interval.
+    """
+    theirs = [_is_right(j, POOL) for j in other]
+    found = {}
+    for name in dict.fromkeys(name for j in judged for name in j.distributions):
+        pairs = [
+            (_is_right(j, name), right) for j, right in zip(judged, theirs, strict=True) if name in j.distributions
+        ]
+        differences = [float(a) - float(b) for a, b in pairs]
+        low, high = bootstrap_interval(differences)
+        p = mcnemar_p([a for a, _ in pairs], [b for _, b in pairs])
+        found[name] = {"p_equal": p, "gain": sum(differences) / len(pairs), "gain_low": low, "gain_high": high}
+    return found
 
 
 def _is_right(judged: Judged, name: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from agents.loading import LoadedEnsemble, engine_openers, find_ensemble, load_ensemble
 
 
-async def open_ensemble(name: str, *, engine: str = "transformers", dtype: str | None = None) -> LoadedEnsemble:
+async def open_ensemble(
+    name: str, *, engine: str = "transformers", dtype: str | None = None, all_members: bool = False
+) -> LoadedEnsemble:
     """The ensemble called ``name``, ready to answer. Raises as ``find_ensemble`` and ``load_ensemble`` do."""
     from rich.console import Console
 
@@ -15,5 +17,9 @@ async def open_ensemble(name: str, *, engine: str = "transformers", dtype: str |
     console = Console(stderr=True)
     # Not a live spinner: the pull draws its own bars, and rich shows one live display at a time.
     return await load_ensemble(
-        path, find_or_pull, engine_openers(engine, dtype=dtype), lambda stage: console.print(f"[dim]{stage}[/dim]")
+        path,
+        find_or_pull,
+        engine_openers(engine, dtype=dtype),
+        lambda stage: console.print(f"[dim]{stage}[/dim]"),
+        all_members=all_members,
     )

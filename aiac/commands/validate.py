@@ -13,6 +13,9 @@ from agents.rules import DEFAULT_EDITION
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from agents.loading import LoadedEnsemble
+    from training.validate import Judged
+
 
 def validate(
     data: Annotated[list[str], typer.Argument(help="Question files with keys: paths, or names in AIAC_DATA_DIR.")],
@@ -24,6 +27,10 @@ def validate(
     ] = DEFAULT_EDITION,
     concurrency: Annotated[int, typer.Option(min=1, help="Questions at a time; latencies are honest at 1.")] = 1,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
+    against: Annotated[str | None, typer.Option(help="Another ensemble to compare with, on the same rows.")] = None,
+    all_members: Annotated[
+        bool, typer.Option("--all-members", help="Also measure members of weight 0, which do not answer.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")] = None,
 ) -> None:
     """Accuracy by source with 95% Wilson intervals, each member and the pool, letters, bias, calibration, latency."""
@@ -35,43 +42,57 @@ def validate(
     from agents.writing import write_whole
     from aiac.commands.opening import open_ensemble
     from training.data import dump_json, find_data, read_data
-    from training.validate import judge_rows, summarise
+    from training.validate import POOL, compare, judge_rows, summarise
 
     seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS
     files = [read_data(find_data(name), limit=limit, seed=seed) for name in data]
     rows = [row for file in files for row in file.rows]
 
-    async def run() -> dict[str, Any]:
-        loaded = await open_ensemble(ensemble, dtype=dtype)
-        columns = (TextColumn("answering"), MofNCompleteColumn(), TimeRemainingColumn())
+    async def judge(name: str, *, everybody: bool) -> tuple[LoadedEnsemble, list[Judged]]:
+        loaded = await open_ensemble(name, dtype=dtype, all_members=everybody)
+        columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
         try:
             with Progress(*columns, console=Console(stderr=True)) as bars:
-                task = bars.add_task("answering", total=len(rows))
-                judged = await judge_rows(
-                    loaded.answerer, rows, seconds=seconds, concurrency=concurrency, advance=lambda: bars.advance(task)
+                task = bars.add_task(loaded.manifest.name, total=len(rows))
+                return loaded, await judge_rows(
+                    loaded.answerer,
+                    rows,
+                    seconds=seconds,
+                    measured=loaded.measured,
+                    concurrency=concurrency,
+                    advance=lambda: bars.advance(task),
                 )
         finally:
             await loaded.close()
-        return {
-            "ensemble": loaded.manifest.name,
-            "base": loaded.manifest.base.model,
-            "pooling": loaded.manifest.pooling,
-            "dtype": loaded.engine.dtype,
-            "limit": limit,
-            "seed": seed,
-            "deadline_seconds": seconds,
-            "concurrency": concurrency,
-            "files": {
-                file.path.name: {"sha256": file.sha256, "rows": len(file.rows), "skipped": dict(file.skipped)}
-                for file in files
-            },
-            **summarise(judged),
-        }
 
-    report = asyncio.run(run())
+    loaded, judged = asyncio.run(judge(ensemble, everybody=all_members))
+    report: dict[str, Any] = {
+        "ensemble": loaded.manifest.name,
+        "base": loaded.manifest.base.model,
+        "pooling": loaded.manifest.pooling,
+        "dtype": loaded.engine.dtype,
+        "limit": limit,
+        "seed": seed,
+        "deadline_seconds": seconds,
+        "concurrency": concurrency,
+        "files": {
+            file.path.name: {"sha256": file.sha256, "rows": len(file.rows), "skipped": dict(file.skipped)}
+            for file in files
+        },
+        **summarise(judged),
+    }
+    if against is not None:
+        other, theirs = asyncio.run(judge(against, everybody=False))
+        report["against"] = {
+            "ensemble": other.manifest.name,
+            "pool": summarise(theirs)["voters"][POOL],
+            "voters": compare(judged, theirs),
+        }
     if output is not None:
         write_whole(output, dump_json(report))
     Console().print(report_table(report))
+    if "against" in report:
+        Console().print(comparison_table(report))
 
 
 def report_table(report: dict[str, Any]) -> Table:
@@ -101,6 +122,19 @@ def report_table(report: dict[str, Any]) -> Table:
             f"{voter['ece']:.3f}",
             f"{voter['brier']:.3f}",
         )
+    return table
+
+
+def comparison_table(report: dict[str, Any]) -> Table:
+    """Each voter beside the other ensemble's pool, on the same rows."""
+    from rich.table import Table
+
+    other = report["against"]
+    title = f"Beside {other['ensemble']}: {_interval(other['pool'])} of the same {report['rows']} rows"
+    table = Table("Voter", "gain, points [95% interval]", "McNemar p", title=title)
+    for name, found in other["voters"].items():
+        low, high = found["gain_low"] * 100, found["gain_high"] * 100
+        table.add_row(name, f"{found['gain'] * 100:+.1f} [{low:+.1f}, {high:+.1f}]", f"{found['p_equal']:.2g}")
     return table
 
 

@@ -258,3 +258,21 @@ def test_an_engine_that_misses_a_probe_gives_way_to_a_more_exact_one(workshop: W
     fast.logprob = -1.2
     with pytest.raises(NotReadyError, match="tolerance in bfloat16"):
         load([opener(fast)])
+
+
+def test_members_of_weight_0_are_opened_only_to_be_measured(workshop: Workshop) -> None:
+    manifest = manifest_of(letter_member("plain"), adapter(weight=0.0), base=Base(model="tiny", sha256=sha(WEIGHTS)))
+    write_manifest(manifest, workshop.folder)
+
+    def load(*, all_members: bool) -> LoadedEnsemble:
+        work = load_ensemble(
+            workshop.folder, lambda name: workshop.checkpoint, [workshop.open_engine], all_members=all_members
+        )
+        return asyncio.run(work)
+
+    assert load(all_members=False).measured == []
+    assert workshop.opened[-1][1] == {}
+    loaded = load(all_members=True)
+    assert [voter.member.name for voter in loaded.measured] == ["tuned"]
+    assert [voter.member.name for voter in loaded.answerer.voters] == ["plain"]
+    assert list(workshop.opened[-1][1]) == ["tuned"]

@@ -14,7 +14,7 @@ from agents.schema import LETTERS, Answer, Question
 from agents.voter import Vote
 from training.data import KeyedRow
 from training.statistics import wilson_interval
-from training.validate import POOL, Judged, judge_rows, summarise
+from training.validate import POOL, Judged, compare, judge_rows, summarise
 
 
 def judged(source: str, key: int, pool: list[float], member: list[float] | None, elapsed_ms: float = 100.0) -> Judged:
@@ -97,3 +97,15 @@ def test_rows_are_judged_in_order_and_each_is_counted() -> None:
     assert len(done) == 5
     assert all(entry.distributions == {POOL: [0.3, 0.7]} for entry in found)
     assert all(entry.verdict.answer.letter == "B" and entry.verdict.degraded for entry in found)
+
+
+def test_two_ensembles_are_compared_row_by_row() -> None:
+    # JUDGED's pool against itself with one more row wrong.
+    row = JUDGED[0]
+    worse = [p if p != max(row.distributions[POOL]) else 0.0 for p in row.distributions[POOL]]
+    other = [Judged(row.row, row.verdict, {POOL: worse}), *JUDGED[1:]]
+    found = compare(JUDGED, other)
+    assert found[POOL]["gain"] == pytest.approx(1 / len(JUDGED))
+    assert found[POOL]["p_equal"] == 1.0
+    assert found[POOL]["gain_low"] <= found[POOL]["gain"] <= found[POOL]["gain_high"]
+    assert set(found) == {POOL, "letters"}
