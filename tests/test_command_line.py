@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.loading import find_ensemble
+from agents.manifest import read_manifest
 from aiac.cli import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,5 +174,8 @@ def test_validate_reports_every_voter_on_the_terminal_and_as_json(tmp_path, defa
     # Cloze scores do not look at places: all eight orders of one question are right together.
     assert found["voters"]["pool"]["correct"] == 8
     assert found["voters"]["pool"]["by_source"]["made"]["low"] == pytest.approx(8 / (8 + 1.959964**2), abs=1e-4)
-    assert set(found["voters"]) == {"pool", "cloze-per-byte", "cloze-pmi"}
+    assert set(found["voters"]) == {
+        "pool",
+        *(m.name for m in read_manifest(find_ensemble("default")).members if m.weight),
+    }
     assert "pool" in capsys.readouterr().out
