@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
@@ -20,8 +21,6 @@ from service.routes.health import health_router
 from service.routes.metrics import metrics_router
 from service.settings import Settings
 from service.state import Load, ServiceState
-
-VERSION = "0.1.0"
 
 
 def create_app(settings: Settings, load: Load) -> FastAPI:
@@ -49,7 +48,7 @@ def create_app(settings: Settings, load: Load) -> FastAPI:
 
     app = FastAPI(
         title="aiac",
-        version=VERSION,
+        version=version("aiac"),
         description="Answers multiple-choice questions with a checked ensemble, never late.",
         lifespan=lifespan,
         # FastAPI's pages load their scripts from elsewhere; the document itself is at /openapi.json.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -119,8 +118,5 @@ def _member(report: MemberReport, steps_total: int) -> dict[str, Any]:
     }
 
 
-def _by_letter(probabilities: Sequence[float]) -> dict[str, float] | None:
-    # JSON has no NaN: an engine that overflowed shows as null instead of failing the response.
-    if not all(map(math.isfinite, probabilities)):
-        return None
+def _by_letter(probabilities: Sequence[float]) -> dict[str, float]:
     return dict(zip(LETTERS, probabilities, strict=False))
