@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from agents.errors import DamagedModelError
+from agents.errors import DamagedModelError, FileError
 from agents.schema import Question
 from training.adapters.attach import parameter_groups
 from training.collate import Collator, MicroBatch, micro_batches
@@ -19,6 +19,8 @@ from training.recipe import MemberRecipe, RunRecipe
 
 TRAINED_FILE = "trained.safetensors"
 """A checkpoint's trained parameters under their own names. PEFT's own saving does not know OPLoRA's raw factors."""
+
+ROOM = "a disk with room for it; the run then goes on from the checkpoint before"
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,16 @@ def _trainer_class() -> Any:
             self._total_train_tokens += inputs["input_ids"].numel()
             self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
             return choice_losses(model, inputs).sum() * share
+
+        def _save_checkpoint(self, *arguments: Any, **options: Any) -> None:
+            try:
+                super()._save_checkpoint(*arguments, **options)
+            except (OSError, RuntimeError, SafetensorError) as error:
+                # A checkpoint that is not whole has no mark, and is removed when the run goes on.
+                found = (str(error).splitlines() or [type(error).__name__])[0]
+                raise FileError(
+                    self.args.output_dir, f"a checkpoint that could not be written ({found})", ROOM
+                ) from None
 
         def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
             folder = Path(output_dir or self.args.output_dir)

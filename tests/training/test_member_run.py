@@ -280,3 +280,39 @@ def test_a_learning_rate_that_ruins_the_real_model_is_caught_and_ends_no_worse_t
     kept = [probe for probe in after if probe.step == found.steps]
     # No adapter is the base itself.
     assert found.adapter is None or kept[-1].accuracy >= start.accuracy - 0.1
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from training_toys import toy_member, toy_recipe, toy_rows
+from training.member_run import train_member
+from agents.errors import FileError
+
+folder, base = Path(sys.argv[1]), Path(sys.argv[2])
+recipe = toy_recipe(folder, base, [toy_member()])
+
+def advance(step, steps):
+    # A quota from the second chunk on: the log and the plan fit under it, a checkpoint does not.
+    if step == 4:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+
+try:
+    train_member(recipe, recipe.members[0], base, toy_rows(64), toy_rows(12, seed=1), advance)
+except FileError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_fills_in_a_save_gets_one_sentence_and_the_run_goes_on_later(
+    unbroken: tuple[Path, MemberRun], base: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FULL, str(tmp_path), str(base)]
+    done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "runs/lora: found a checkpoint that could not be written (" in done.stdout
+    assert "expected a disk with room for it" in done.stdout
+    found = run(toy_recipe(tmp_path, base, [toy_member()]), base)
+    for name, tensor in weights(unbroken[1]).items():
+        assert torch.equal(tensor, weights(found)[name]), name
