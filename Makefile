@@ -40,6 +40,7 @@ lint: $(VENV)/.ready  ## ruff and mypy
 bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct
 	$(BIN)/python -m benchmarks.answer
+	$(BIN)/python -m benchmarks.training
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -68,7 +68,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
 
     from training.curriculum import Plan, PlanStep
     from training.recipe import RunRecipe
-    from training.trainer import Schedule, make_trainer
+    from training.trainer import Schedule, checkpointing, make_trainer
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
     renderer = PromptRenderer(ChatTokenizer(checkpoint))
@@ -100,7 +100,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
             output_dir=str(folder),
             per_device_train_batch_size=BATCH_ROWS,
             max_steps=len(batches),
-            gradient_checkpointing=False,
+            **checkpointing(False),
             train_sampling_strategy="sequential",
             dataset_kwargs={"skip_prepare_dataset": True},
             bf16=False,

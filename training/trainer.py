@@ -64,8 +64,6 @@ def make_trainer(
     from trl import SFTConfig
 
     on_gpu = torch.cuda.is_available()
-    # transformers renamed it in 5.24, and warns about the old name.
-    checkpointing = next(n for n in ("activation_checkpointing", "gradient_checkpointing") if hasattr(SFTConfig, n))
     accumulation = schedule.parts // processes().num_processes
     arguments = SFTConfig(
         output_dir=str(folder),
@@ -74,7 +72,7 @@ def make_trainer(
         max_steps=len(schedule.plan.steps),
         learning_rate=schedule.peak,
         max_grad_norm=run.max_gradient_norm,
-        **{checkpointing: run.gradient_checkpointing},
+        **checkpointing(run.gradient_checkpointing),
         train_sampling_strategy="sequential",
         bf16=on_gpu and run.dtype != "float32",
         use_cpu=not on_gpu,
@@ -104,6 +102,14 @@ def make_trainer(
     trainer.remove_callback(ProgressCallback)
     trainer.schedule, trainer.member, trainer.run = schedule, member, run
     return trainer
+
+
+def checkpointing(on: bool) -> dict[str, bool]:
+    """The trainer's option for it: transformers renamed it in 5.24, and warns about the old name."""
+    from trl import SFTConfig
+
+    names = ("activation_checkpointing", "gradient_checkpointing")
+    return {next(name for name in names if hasattr(SFTConfig, name)): on}
 
 
 @cache
