@@ -44,6 +44,8 @@ def write_adapter(folder: Path, tensors: Mapping[str, Any], config: Any, *, dtyp
     chosen = None if dtype is None else getattr(torch, dtype)
     whole = {name: tensors[name].detach().to("cpu", chosen).contiguous() for name in sorted(tensors)}
     save_file(whole, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    # safetensors creates its files for the owner alone; a service often runs as somebody else.
+    (folder / WEIGHTS_FILE).chmod(0o644)
     fields = config.to_dict() | {"inference_mode": True}
     fields["base_model_name_or_path"] = portable_name(str(fields["base_model_name_or_path"] or ""))
     # PEFT keeps module names in a set, and a set of strings has another order in every process.
