@@ -76,7 +76,9 @@ def show(found: DryRun) -> None:
     from rich.table import Table
 
     title = f"{found.model}: {found.parameters / 1e9:.2f} billion parameters, {found.disk_bytes / 1e9:.1f} GB of disk"
-    table = Table("Member", "Steps", "Rows", "Tokens", "Trainable", "Memory, GB", "A checkpoint, GB", title=title)
+    table = Table("Member", "Steps", "Rows", "Tokens", "Trainable", "Memory, GB", "Checkpoint, GB", title=title)
+    for column in table.columns:
+        column.no_wrap = True
     for needs in found.members:
         table.add_row(
             needs.name,

@@ -175,16 +175,28 @@ def test_target_modules_that_do_not_exist_are_named(tmp_path: Path, capsys: pyte
     assert "target_modules: found wheel; expected some of " in capsys.readouterr().err
 
 
-def test_a_dry_run_says_what_a_full_scale_run_needs(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "rank", "magnitudes", "rows"),
+    [
+        ("model1-lora", 64, 0, "45,000"),
+        ("model2-rslora", 128, 0, "135,000"),
+        ("model3-dora", 64, 1, "45,000"),
+        ("model4-oplora", 64, 0, "135,000"),
+    ],
+)
+def test_a_dry_run_says_what_a_full_scale_run_needs(
+    capsys: pytest.CaptureFixture[str], recipe: str, rank: int, magnitudes: int, rows: str
+) -> None:
     root = Path(__file__).resolve().parents[2]
-    assert aiac(["train", str(root / "recipes" / "model1-lora.yaml"), "--dry-run"]) == 0
+    assert aiac(["train", str(root / "recipes" / f"{recipe}.yaml"), "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    # rank · (inputs + outputs) of the seven linear layers, 80 times.
+    # rank · (inputs + outputs) of the seven linear layers, 80 times; DoRA has a magnitude for every output.
     hidden, kv, wide = 8192, 1024, 29568
-    layer = 2 * (hidden + hidden) + 2 * (hidden + kv) + 3 * (hidden + wide)
-    assert f"{64 * layer * 80:,}" in shown
+    factors = 2 * (hidden + hidden) + 2 * (hidden + kv) + 3 * (hidden + wide)
+    outputs = 2 * hidden + 2 * kv + 2 * wide + hidden
+    assert f"{(rank * factors + magnitudes * outputs) * 80:,}" in shown
     assert "72.71 billion parameters" in shown
-    assert "45,000 rows" in shown
+    assert f"{rows} rows" in shown
 
 
 def test_a_member_that_is_not_in_the_recipe_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
