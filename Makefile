@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
-ENSEMBLE ?= default
-ENGINE ?= transformers
 BIN := $(VENV)/bin
 
 .PHONY: setup serve test test-fast lint bench clean
@@ -23,7 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 serve: $(VENV)/.ready  ## pull the model if needed and serve (HOST= PORT= ENSEMBLE= ENGINE=)
-	$(BIN)/aiac serve --host $(HOST) --port $(PORT) --ensemble $(ENSEMBLE) --engine $(ENGINE)
+	$(BIN)/aiac serve --host $(HOST) --port $(PORT) $(if $(ENSEMBLE),--ensemble $(ENSEMBLE)) $(if $(ENGINE),--engine $(ENGINE))
 
 test: $(VENV)/.ready  ## the whole suite, with the real default model
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct

@@ -27,6 +27,9 @@ from agents.voter import Voter
 
 logger = logging.getLogger(__name__)
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_ENSEMBLE = "default"
+"""What answers where nothing else is asked for."""
+
 WARM_UP = Question("Which of these is a colour?", ("Blue", "Seven", "Quickly", "Under"))
 
 FindModel = Callable[[str], Path]
@@ -234,7 +237,7 @@ async def load_from_environment(ensemble: str | None = None, engine: str | None 
     Raises as ``find_ensemble``, ``engine_openers`` and ``load_ensemble`` do.
     """
     return await load_ensemble(
-        find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or "default"),
+        find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or DEFAULT_ENSEMBLE),
         default_find_model,
         engine_openers(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
     )

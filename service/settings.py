@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.deadline import MARGIN_SECONDS
 from agents.errors import InputError, describe
-from agents.loading import ENGINES
+from agents.loading import DEFAULT_ENSEMBLE, ENGINES
 from agents.manifest import TOLERANCE_NATS
 from agents.rules import DEFAULT_EDITION, edition_names, load_edition
 
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes any free one.")
     ensemble: str = Field(
-        "default", min_length=1, description="What answers: the name of a folder in ensembles/, or a path to one."
+        DEFAULT_ENSEMBLE, min_length=1, description="What answers: the name of a folder in ensembles/, or a path to one."
     )
     engine: str = Field("transformers", description="What computes: transformers runs inside the service's process.")
     dtype: str | None = Field(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from agents.loading import DEFAULT_ENSEMBLE
 from agents.rules import DEFAULT_EDITION
 
 
@@ -16,7 +17,7 @@ def answer(
     output: Annotated[
         Path | None, typer.Option(help="Where the answers go; beside the questions as *.answers.json when not given.")
     ] = None,
-    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = "default",
+    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = DEFAULT_ENSEMBLE,
     edition: Annotated[str, typer.Option(help="The edition whose limits and filter apply.")] = DEFAULT_EDITION,
     batch_size: Annotated[int, typer.Option(min=1, help="Questions at a time.")] = 5,
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.loading import DEFAULT_ENSEMBLE
 from agents.rules import DEFAULT_EDITION
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def validate(
     data: Annotated[list[str], typer.Argument(help="Question files with keys: paths, or names in AIAC_DATA_DIR.")],
-    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = "default",
+    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = DEFAULT_ENSEMBLE,
     limit: Annotated[int | None, typer.Option(min=1, help="Rows drawn from each file; all when not given.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0,
     edition: Annotated[
