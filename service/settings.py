@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     )
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes any free one.")
     ensemble: str = Field(
-        DEFAULT_ENSEMBLE, min_length=1, description="What answers: the name of a folder in ensembles/, or a path to one."
+        DEFAULT_ENSEMBLE,
+        min_length=1,
+        description="What answers: the name of a folder in ensembles/, or a path to one.",
     )
     engine: str = Field("transformers", description="What computes: transformers runs inside the service's process.")
     dtype: str | None = Field(
