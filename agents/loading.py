@@ -186,7 +186,7 @@ async def _check(member: Member, engine: Engine, adapter: str | None) -> MemberS
 
 
 async def probe_difference(member: Member, engine: Engine, adapter: str | None) -> float:
-    """The largest deviation from the recorded log-probs: the mean over a probe's candidates, or a continuation's tokens.
+    """The largest deviation from the recorded log-probs: a mean over a probe's candidates, or a continuation's tokens.
 
     The mean, since in bfloat16 the log-prob of a single improbable token carries rounding noise of 0.1 nats that says
     nothing about the weights, and wrong weights move all of them. NaN counts as infinitely far.
