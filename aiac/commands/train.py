@@ -89,6 +89,8 @@ def show(found: DryRun) -> None:
             f"{needs.memory_bytes / 1e9:.1f}",
             f"{needs.checkpoint_bytes / 1e9:.2f}",
         )
-    Console().print(table)
+    console = Console()
+    # A file or a pipe has no width of its own, and a number that is cut off is no number.
+    Console(width=None if console.is_terminal else 120).print(table)
     for note in found.notes:
         typer.echo(note)
