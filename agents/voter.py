@@ -49,6 +49,11 @@ class Voter:
         else:
             yield await self._cloze_vote(question)
 
+    async def complete_vote(self, question: Question) -> Vote:
+        """The last of ``votes``: what the member says once all its steps are done. Raises as the engine does."""
+        *_, last = [vote async for vote in self.votes(question)]
+        return last
+
     def _orders(self, question: Question) -> list[Order]:
         return cyclic_orders(len(question.choices), self.member.orders)
 

@@ -21,13 +21,13 @@ def require_writable(output: Path) -> None:
         raise FileError(str(output), "a folder", "the path of a file")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, contents: str | bytes) -> None:
     """Writes beside ``path`` and renames, so that a reader sees the old file or the new one. Raises FileError."""
     require_writable(path)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with open(handle, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
+        with open(handle, "wb") as file:  # noqa: PTH123
+            file.write(contents.encode() if isinstance(contents, str) else contents)
         Path(beside).chmod(0o644)
         os.replace(beside, path)  # noqa: PTH105
     except (OSError, ValueError) as error:

@@ -137,14 +137,6 @@ async def closed_loop(ask: Ask, todo: Sequence[Question], clients: int) -> dict[
     }
 
 
-def direct(voter: Voter) -> Ask:
-    async def ask(question: Question) -> None:
-        async for _ in voter.votes(question):
-            pass
-
-    return ask
-
-
 def plain_generate(model: Any, renderer: PromptRenderer, tokenizer: Any) -> Ask:
     """One request at a time: four greedy tokens on the letter prompt, and a letter parsed out of them."""
     import torch
@@ -229,7 +221,7 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
     added: list[float] = []
     for method in ("letter", "cloze"):
         ensemble, voter = ensemble_of(method, engine, model_name)
-        await closed_loop(direct(voter), list(islice(fresh, 8)), 8)
+        await closed_loop(voter.complete_vote, list(islice(fresh, 8)), 8)
         added += await service_added_ms(ensemble, engine, list(islice(fresh, count // 2 + 1)))
         runs[f"{method}_service"], runs[f"{method}_engine"] = [], []
         async with served(ensemble) as ask:
@@ -237,7 +229,7 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
                 note(f"{method}, {n} clients")
                 todo = max(count, n)
                 runs[f"{method}_service"].append(await closed_loop(ask, list(islice(fresh, todo)), n))
-                runs[f"{method}_engine"].append(await closed_loop(direct(voter), list(islice(fresh, todo)), n))
+                runs[f"{method}_engine"].append(await closed_loop(voter.complete_vote, list(islice(fresh, todo)), n))
     plain = plain_generate(model, PromptRenderer(engine.tokenizer), engine.tokenizer)
     await plain(next(fresh))
     note("plain generate")

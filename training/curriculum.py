@@ -11,8 +11,6 @@ step is left with one row and a full learning rate. None has fewer than half of 
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agents.errors import FileError, InputError
-from agents.writing import require_writable
+from agents.writing import write_whole
 from training.reservoir import Reservoir
 
 COLUMNS = ("step", "chunk", "position", "row_id", "replayed", "learning_rate")
@@ -169,16 +167,9 @@ def write_plan(plan: Plan, path: Path) -> None:
         for position, (row_id, replayed) in enumerate(zip(step.row_ids, step.replayed, strict=True))
     ]
     table = pa.table(dict(zip(COLUMNS, map(list, zip(*records, strict=True)), strict=True)), schema=_schema())
-    require_writable(path)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        pq.write_table(table, beside, version="2.6", compression="snappy", store_schema=False)
-        Path(beside).chmod(0o644)
-        os.replace(beside, path)  # noqa: PTH105
-    except OSError as error:
-        Path(beside).unlink(missing_ok=True)
-        raise FileError(str(path), str(error.strerror or error).lower(), "a file that can be written") from None
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, version="2.6", compression="snappy", store_schema=False)
+    write_whole(path, sink.getvalue().to_pybytes())
 
 
 def read_plan(path: Path) -> Plan:

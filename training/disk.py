@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agents.errors import DiskSpaceError
-from agents.models.store import cache_dir, disk_free
+from agents.models.store import cache_dir, disk_free, readable_bytes
 
 SAVE_OVERHEAD_BYTES = 24 << 20
 """What a checkpoint holds beside tensors: the tokenizer (11 MB for Qwen2.5), the trainer's state, random states."""
@@ -72,11 +72,6 @@ def cache_usage(root: Path) -> list[tuple[str, int]]:
         for file in files:
             sizes[name] += _size(Path(folder, file))
     return sorted(((name, size) for name, size in sizes.items() if size), key=lambda entry: (-entry[1], entry[0]))
-
-
-def readable_bytes(size: int) -> str:
-    """Bytes for a person, in powers of ten."""
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def _size(file: Path) -> int:

@@ -58,14 +58,14 @@ def dry_run(recipe: TrainRecipe, *, processes: int = 1) -> DryRun:
     Raises InputError for whatever would stop the run: sources or files that are not known, target modules that do not
     exist, steps with fewer rows than micro-batches, a warm-up as long as the run.
     """
-    config, hub_bytes = _model_config(recipe.model)
+    config, is_here = _model_config(recipe.model)
     notes = _source_notes(recipe)
     rows, row_tokens, counted = _rows(recipe)
     notes.append(counted)
     base = _base_parameters(config)
     members = [_needs(recipe, member, config, base, rows, row_tokens, processes) for member in recipe.members]
     kept = recipe.run.keep_checkpoints + 1
-    disk = hub_bytes(base) + sum(needs.checkpoint_bytes * kept for needs in members)
+    disk = (0 if is_here else base * 2) + sum(needs.checkpoint_bytes * kept for needs in members)
     if recipe.run.accelerator == "unsloth":
         notes.append("run.accelerator is unsloth: it must be installed on the training machine.")
     for member in recipe.members:
@@ -123,8 +123,8 @@ def _base_parameters(config: Any) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _model_config(name: str) -> tuple[Any, Any]:
-    """The model's config, and its download's bytes by its parameters: 0 where it is on this machine."""
+def _model_config(name: str) -> tuple[Any, bool]:
+    """The model's config, and whether its weights are on this machine."""
     from transformers import AutoConfig
 
     from agents.models.catalogue import load_catalogue
@@ -133,11 +133,11 @@ def _model_config(name: str) -> tuple[Any, Any]:
     store = ModelStore()
     local = checkpoint_folder(name) or (store.path(name) if name in load_catalogue() and store.is_ready(name) else None)
     if local is not None:
-        return AutoConfig.from_pretrained(local, local_files_only=True, trust_remote_code=False), lambda parameters: 0
+        return AutoConfig.from_pretrained(local, local_files_only=True, trust_remote_code=False), True
     known = tomllib.loads(ARCHITECTURES.read_text(encoding="utf-8"))
     if name not in known:
         raise InputError("model", repr(name), f"a pulled model, a checkpoint folder, or one of {', '.join(known)}")
-    return AutoConfig.for_model(**known[name]["config"]), lambda parameters: parameters * 2
+    return AutoConfig.for_model(**known[name]["config"]), False
 
 
 def _source_notes(recipe: TrainRecipe) -> list[str]:

@@ -100,8 +100,7 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     try:
         renderer = PromptRenderer(engine.tokenizer)
         voters = []
-        for adapter in dict.fromkeys(name if name in plan.adapters else None for name in _names(plan.members)):
-            group = [m for m in plan.members if (m.name if m.name in plan.adapters else None) == adapter]
+        for adapter, group in _by_adapter(plan).items():
             members = [Member(name=m.name, method=m.method, orders=m.orders, weight=1.0) for m in group]
             priors = await _label_priors(members, fit.prior_rows, rows, engine, renderer, adapter, advance)
             voters += [
@@ -120,14 +119,17 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     weights = choice.candidate.weights
     # A trained member that was admitted but is not needed stays in the manifest with weight 0: it can be measured.
     chosen = [
-        v.member for v in voters if weights.get(v.member.name, 0) > 0 or v.member.name in {*plan.adapters} & {*weights}
+        v.member for v in voters if weights.get(v.member.name, 0) > 0 or v.member.name in weights.keys() & plan.adapters
     ]
     probe_questions = [row.question for row in rows[:: max(len(rows) // plan.probes, 1)][: plan.probes]]
     finished = []
+    model = opened = None
     for done, member in enumerate(chosen):
         advance("recording golden probes", done, len(chosen))
         folder = plan.adapters.get(member.name)
-        model = await asyncio.to_thread(plain_model, checkpoint, folder)
+        # Members of the same weights follow each other.
+        if model is None or folder != opened:
+            model, opened = await asyncio.to_thread(plain_model, checkpoint, folder), folder
         updates = {
             "weight": weights[member.name],
             "temperature": round(temperatures[member.name], 4),
@@ -163,8 +165,12 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     return Export(manifest, write_manifest(manifest, plan.output), results, candidates, choice)
 
 
-def _names(members: Sequence[CandidateRecipe]) -> list[str]:
-    return [member.name for member in members]
+def _by_adapter(plan: ExportPlan) -> dict[str | None, list[CandidateRecipe]]:
+    """Members by the weights that compute them: None is the bare base."""
+    groups: dict[str | None, list[CandidateRecipe]] = {}
+    for member in plan.members:
+        groups.setdefault(member.name if member.name in plan.adapters else None, []).append(member)
+    return groups
 
 
 def judge_members(
@@ -203,20 +209,13 @@ async def _score_rows(
     async def score(row: KeyedRow) -> list[list[float]]:
         nonlocal done
         async with slots:
-            scores = await asyncio.gather(*(_complete_scores(voter, row) for voter in voters))
+            votes = await asyncio.gather(*(voter.complete_vote(row.question) for voter in voters))
         done += 1
         advance("scoring rows", done, len(rows))
-        return scores
+        return [vote.scores for vote in votes]
 
     by_row = await asyncio.gather(*(score(row) for row in rows))
     return {voter.member.name: [scores[i] for scores in by_row] for i, voter in enumerate(voters)}
-
-
-async def _complete_scores(voter: Voter, row: KeyedRow) -> list[float]:
-    scores: list[float] = []
-    async for vote in voter.votes(row.question):
-        scores = vote.scores
-    return scores
 
 
 async def _label_priors(

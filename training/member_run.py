@@ -69,10 +69,9 @@ def train_member(
     """
     folder = Path(recipe.runs) / member.name
     seed = recipe.seed + member.seed
-    tokenizer = ChatTokenizer(checkpoint)
-    renderer = PromptRenderer(tokenizer)
-    end_id = _end_id(checkpoint)
-    collator = make_collator(renderer, member, end_id=end_id)
+    renderer = PromptRenderer(ChatTokenizer(checkpoint))
+    processing_class = _processing_class(checkpoint)
+    collator = make_collator(renderer, member, end_id=int(processing_class.eos_token_id))
     questions, _ = split_by_length(collator, [(row.id, row.question) for row in train], recipe.run.max_tokens)
     plan = make_plan([(r.id, r.difficulty) for r in train if r.id in questions], recipe.plan_recipe(member), seed=seed)
     parts = micro_batches_a_step(recipe, plan, processes().num_processes)
@@ -103,13 +102,11 @@ def train_member(
             break
         if is_main and records:
             log.truncate_after(at or 0)
-        start = next((r for r in log_start if isinstance(r, ProbeRecord) and r.chunk == -1), None)
+        start: ProbeStats | None = next((r for r in log_start if isinstance(r, ProbeRecord) and r.chunk == -1), None)
         if start is None:
-            stats: ProbeStats = probe(_on_device(model))
+            start = probe(_on_device(model))
             if is_main:
-                log.write(probe_record(0, -1, stats))
-        else:
-            stats = start
+                log.write(probe_record(0, -1, start))
         norms = [r.gradient_norm for r in log_start if isinstance(r, StepRecord) and r.step <= (at or 0)]
         watch = Watch(
             folder=folder,
@@ -117,7 +114,7 @@ def train_member(
             plan=plan,
             probe=probe,
             gradients=GradientWatch(recipe.guards, norms),
-            collapse=CollapseWatch(recipe.guards, stats, collapses),
+            collapse=CollapseWatch(recipe.guards, start, collapses),
             guards=recipe.guards,
             keep_checkpoints=recipe.run.keep_checkpoints,
             identity=identity,
@@ -126,7 +123,7 @@ def train_member(
         )
         schedule = Schedule(plan, questions, parts, seed, 0.5**collapses)
         trainer = make_trainer(
-            model, _processing_class(checkpoint), schedule, collator, member, recipe.run, folder, [make_callback(watch)]
+            model, processing_class, schedule, collator, member, recipe.run, folder, [make_callback(watch)]
         )
         trainer.train(resume_from_checkpoint=str(checkpoint_at(folder, at)) if at else None)
         verdict = fallback.apply(watch.verdict)
@@ -232,16 +229,13 @@ def _on_device(model: Any) -> Any:
 
 
 def _processing_class(checkpoint: Path) -> Any:
+    """The tokenizer as the trainer wants it. Raises InputError where it does not say how a turn ends."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=True)
-
-
-def _end_id(checkpoint: Path) -> int:
-    found = _processing_class(checkpoint).eos_token_id
-    if found is None:
+    found = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=True)
+    if found.eos_token_id is None:
         raise InputError(str(checkpoint), "a tokenizer without an end-of-turn token", "one with eos_token")
-    return int(found)
+    return found
 
 
 def _export(model: Any, folder: Path, at: int | None, recipe: TrainRecipe) -> Path | None:

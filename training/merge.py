@@ -24,7 +24,7 @@ from typing import Any
 from agents.errors import EngineError, FileError, InputError, MissingExtraError
 from agents.models.checkpoint import verified_base_sha256
 from agents.writing import write_whole
-from training.adapters.storage import Dtype, portable_name, staged_folder
+from training.adapters.storage import Dtype, portable_name
 from training.data import dump_json
 from training.merging.check import EXACT_NATS, MIN_AGREEMENT, Comparison, check_prompts, compare, logprob_tables
 from training.merging.deltas import Advance, MergedDeltas
@@ -33,6 +33,7 @@ from training.merging.options import How, MergeOptions
 from training.merging.results import concatenate, write_checkpoint, write_lora
 from training.merging.target import target_model
 from training.probes import plain_model
+from training.staging import staged_folder
 
 REPORT_FILE = "merge.json"
 
@@ -155,7 +156,6 @@ def _described(adapter: Adapter, weight: float) -> dict[str, Any]:
 def _require_libraries() -> None:
     try:
         import peft  # noqa: F401
-        import transformers
+        import transformers  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(f'{error.name} is not installed; run: pip install "aiac[cpu]"') from None
-    transformers.utils.logging.disable_progress_bar()

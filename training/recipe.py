@@ -66,7 +66,7 @@ class RunRecipe(Strict):
     max_gradient_norm: float = Field(default=1.0, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     max_tokens: int = Field(default=1024, ge=16)
-    """Rows whose longest prompt and choice are longer are left out of training, and counted."""
+    """Rows whose longest prompt and choice are longer are left out of training."""
     accelerator: Literal["unsloth"] | None = None
     keep_checkpoints: int = Field(default=2, ge=1)
     """Checkpoints of earlier chunks kept on disk; the last good one always is."""
@@ -153,11 +153,6 @@ def _require_served_by_vllm(member: MemberRecipe) -> None:
         raise ValueError(f"members.{member.name}: vLLM serves no DoRA adapter; use `export: checkpoint`")
     if member.adapter.rank > VLLM_RANKS[-1]:
         raise ValueError(f"members.{member.name}: vLLM serves ranks up to {VLLM_RANKS[-1]}, not {member.adapter.rank}")
-
-
-def read_train_recipe(path: Path) -> TrainRecipe:
-    """Raises FileError when the file cannot be read, InputError naming the field that is wrong."""
-    return read_yaml(path, TrainRecipe)
 
 
 def read_yaml(path: Path, model: type[RecipeModel], section: str | None = None) -> RecipeModel:

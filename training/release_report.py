@@ -9,9 +9,9 @@ from agents.writing import write_whole
 from training.export import Export, MemberResult
 from training.member_run import MemberRun
 from training.statistics import wilson_interval
+from training.validate import FEW_ROWS
 
 REPORT_FILE = "report.md"
-FEW_ROWS = 500
 
 
 def write_release_report(done: Export, runs: Sequence[MemberRun], folder: Path) -> Path:

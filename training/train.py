@@ -10,15 +10,13 @@ from typing import Any
 from agents.errors import InputError
 from agents.loading import FindModel, OpenEngine
 from training.curation.build import build_data
-from training.curation.report import TRAIN, VALIDATION, read_report
+from training.curation.report import CARD, TRAIN, VALIDATION, read_report
 from training.curation.rows import CuratedRow, read_rows
 from training.export import Advance, Export, ExportPlan, export_ensemble
 from training.member_run import MemberRun, train_member
 from training.recipe import CandidateRecipe, TrainRecipe
 from training.release_report import write_release_report
 from training.run_report import REPORT_FILE
-
-CARD_FILE = "card.md"
 
 
 def load_rows(
@@ -99,7 +97,7 @@ def summary(run: MemberRun) -> dict[str, Any]:
 
 def _copy_beside(recipe: TrainRecipe, runs: Sequence[MemberRun]) -> None:
     output = Path(recipe.output)
-    shutil.copyfile(Path(recipe.data.output) / CARD_FILE, output / CARD_FILE)
+    shutil.copyfile(Path(recipe.data.output) / CARD, output / CARD)
     reports = output / "reports"
     reports.mkdir(exist_ok=True)
     for run in runs:

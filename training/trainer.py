@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Schedule:
     seed: int
     learning_rate_scale: float = 1.0
 
-    @property
+    @cached_property
     def peak(self) -> float:
         return max(step.learning_rate for step in self.plan.steps) * self.learning_rate_scale
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from agents.answerer import Answerer, Verdict
 from agents.deadline import Deadline
-from agents.schema import Question
 from agents.voter import Voter
 from training.data import KeyedRow
 from training.statistics import (
@@ -57,20 +56,12 @@ async def judge_rows(
     async def judge(row: KeyedRow) -> Judged:
         async with slots:
             verdict = await answerer.answer(row.question, Deadline.after(seconds))
-        extra = {voter.member.name: await complete_vote(voter, row.question) for voter in measured}
+        extra = {v.member.name: (await v.complete_vote(row.question)).probabilities for v in measured}
         advance()
         votes = {m.name: m.vote.probabilities for m in verdict.members if m.vote is not None}
         return Judged(row, verdict, {**votes, **extra, POOL: verdict.probabilities})
 
     return list(await asyncio.gather(*(judge(row) for row in rows)))
-
-
-async def complete_vote(voter: Voter, question: Question) -> list[float]:
-    """A voter's distribution once all its steps are done."""
-    probabilities: list[float] = []
-    async for vote in voter.votes(question):
-        probabilities = vote.probabilities
-    return probabilities
 
 
 def summarise(judged: Sequence[Judged]) -> dict[str, Any]:

@@ -152,7 +152,9 @@ class ModelStore:
         needed, free = download + spec.checkpoint_bytes + RESERVE_BYTES, self._free_bytes(staging)
         if free < needed:
             raise DiskSpaceError(
-                f"the disk of {self.root}", f"{_readable(free)} free", f"at least {_readable(needed)} for {spec.name}"
+                f"the disk of {self.root}",
+                f"{readable_bytes(free)} free",
+                f"at least {readable_bytes(needed)} for {spec.name}",
             )
 
 
@@ -165,5 +167,6 @@ def resolve_model(name_or_path: str | Path, store: ModelStore) -> Path:
     return checkpoint_folder(name_or_path) or store.path(str(name_or_path))
 
 
-def _readable(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+def readable_bytes(size: int) -> str:
+    """Bytes for a person, in powers of ten."""
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -42,6 +41,7 @@ def build(
     from rich.console import Console
 
     from aiac.commands.models import find_or_pull
+    from aiac.commands.progress import staged_progress
     from training.curation.build import build_data
     from training.curation.recipe import DataRecipe
     from training.recipe import read_yaml
@@ -49,7 +49,7 @@ def build(
     loaded = read_yaml(recipe, DataRecipe, "data")
     checkpoint = find_or_pull(model) if difficulty == "model" else None
     started = time.perf_counter()
-    with _bars() as tell:
+    with staged_progress() as tell:
         scorer = None if checkpoint is None else _model_scorer(checkpoint, tell)
         report = build_data(loaded, scorer=scorer, advance=tell)
     seconds = time.perf_counter() - started
@@ -78,26 +78,6 @@ def inspect(
     _print_report(report, console)
     for row in random.Random(seed).sample(candidates, min(rows, len(candidates))):  # noqa: S311
         _print_row(row, console)
-
-
-@contextmanager
-def _bars() -> Iterator[Tell]:
-    """A bar a stage on stderr; a stage whose total is not known shows its rows and a pulse."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.stop_task(task)
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield tell
 
 
 def _model_scorer(checkpoint: Path, tell: Tell) -> Scorer:

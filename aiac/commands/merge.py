@@ -33,25 +33,15 @@ def merge(
 
     The result is compared with what it should equal on rendered questions; merge.json in the output says how it fared.
     """
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
     from aiac.commands.models import find_or_pull
+    from aiac.commands.progress import staged_progress
     from training.merge import merge as merge_adapters
     from training.merging.options import MergeOptions
 
     weights = tuple(weight) if weight else None
     options = MergeOptions(how, weights, rank, density, seed, dtype, allow_approximate)  # type: ignore[arg-type]
     checkpoint = find_or_pull(base)
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
+    with staged_progress() as advance:
         report = merge_adapters(checkpoint, adapter, output, options, advance)
     typer.echo(summary(report), err=True)
     typer.echo(output)

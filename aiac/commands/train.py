@@ -26,11 +26,11 @@ def train(
 
     A run that was stopped goes on where it was when the same command is given again.
     """
-    from training.recipe import read_train_recipe
+    from training.recipe import TrainRecipe, read_yaml
 
     # Libraries that warn each other of their next versions' renames.
     warnings.filterwarnings("ignore", category=FutureWarning)
-    loaded = read_train_recipe(recipe)
+    loaded = read_yaml(recipe, TrainRecipe)
     if dry_run:
         from training.dry_run import dry_run as plan
 

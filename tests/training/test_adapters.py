@@ -13,7 +13,8 @@ from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.errors import FileError, InputError
 from training.adapters import AdapterRecipe, attach_adapter, parameter_groups, save_adapter, trainable_parameters
-from training.adapters.storage import portable_name, staged_folder
+from training.adapters.storage import portable_name
+from training.staging import staged_folder
 
 TYPES = ("lora", "rslora", "dora", "oplora")
 PROMPT = list(range(3, 40))

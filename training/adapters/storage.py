@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from agents.errors import FileError
+from training.staging import staged_folder
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
@@ -66,29 +63,3 @@ def portable_name(name_or_path: str) -> str:
     path = Path(name_or_path)
     is_folder = path.is_absolute() or name_or_path.startswith((".", "~")) or path.is_dir()
     return path.expanduser().resolve().name if is_folder and name_or_path else name_or_path
-
-
-@contextmanager
-def staged_folder(final: Path) -> Iterator[Path]:
-    """A fresh folder beside ``final`` that takes its name, and its place, when the block ends well.
-
-    Raises FileError when it cannot be written; whatever is raised, ``final`` stays as it was.
-    """
-    from safetensors import SafetensorError
-
-    staging = None
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
-        contents = staging / "new"
-        contents.mkdir()
-        yield contents
-        if final.exists():
-            os.replace(final, staging / "old")  # noqa: PTH105
-        os.replace(contents, final)  # noqa: PTH105
-    except (OSError, SafetensorError) as error:
-        found = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise FileError(str(final), found, "a folder that can be written") from None
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)

@@ -19,6 +19,7 @@ from training.curation.difficulty import Scorer, heuristic_difficulty, levels_of
 from training.curation.plot import write_composition
 from training.curation.recipe import DataRecipe
 from training.curation.report import (
+    CARD,
     FILE_NAME,
     TRAIN,
     VALIDATION,
@@ -30,11 +31,11 @@ from training.curation.report import (
 from training.curation.rows import LEVELS, CuratedRow, write_rows
 from training.curation.selection import Selection, select_rows
 from training.curation.split import validation_groups
-from training.curation.staging import staged_folder
 from training.disk import require_disk
 from training.sources import SOURCES, read_source
 from training.sources.licences import licence_of
 from training.sources.source import SPLITS, SourceRow, Split
+from training.staging import staged_folder
 
 Advance = Callable[[str, int, int | None], None]
 """Told a stage, the rows done and the rows in all, where they are known."""
@@ -61,7 +62,8 @@ def build_data(
     row is left, what ``read_source`` raises for a source or evaluation file, and what ``scorer`` raises.
     """
     output = Path(recipe.output)
-    with staged_folder(output, FILE_NAME) as folder:
+    with staged_folder(output) as folder:
+        _require_replaceable(output)
         sources, evaluation, collector = _collect(recipe, advance)
         advance("comparing rows", 0, len(collector.rows))
         selection = select_rows(collector, recipe, sources, evaluation)
@@ -69,16 +71,21 @@ def build_data(
         _check_disk(selection.rows, output, free_bytes)
         splits = _curate(selection, recipe, scorer, advance)
         advance("writing", 0, len(selection.rows))
-        try:
-            files = [_write_file(folder / name, rows) for name, rows in zip((TRAIN, VALIDATION), splits, strict=True)]
-            report = _report(recipe, scorer, selection, splits, files, sources, evaluation)
-            (folder / FILE_NAME).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (folder / "card.md").write_text(data_card(report), encoding="utf-8")
-            write_composition(report, folder / "composition.svg")
-            advance("writing", report.rows, report.rows)
-        except OSError as error:
-            raise FileError(str(output), str(error.strerror or error).lower(), "a folder that can be written") from None
+        files = [_write_file(folder / name, rows) for name, rows in zip((TRAIN, VALIDATION), splits, strict=True)]
+        report = _report(recipe, scorer, selection, splits, files, sources, evaluation)
+        (folder / FILE_NAME).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / CARD).write_text(data_card(report), encoding="utf-8")
+        write_composition(report, folder / "composition.svg")
+        advance("writing", report.rows, report.rows)
     return report
+
+
+def _require_replaceable(output: Path) -> None:
+    """Raises FileError for anything but an empty folder, or one that an earlier build wrote."""
+    if output.exists() and not output.is_dir():
+        raise FileError(str(output), "a file", "the path of a folder")
+    if output.is_dir() and any(output.iterdir()) and not (output / FILE_NAME).is_file():
+        raise FileError(str(output), f"a folder with other files and no {FILE_NAME}", "a new or an empty folder")
 
 
 def _collect(recipe: DataRecipe, advance: Advance) -> tuple[list[Tally], list[Tally], Collector]:

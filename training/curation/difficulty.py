@@ -70,13 +70,11 @@ async def model_difficulty(
 async def _doubt(voter: Voter, question: Question) -> float:
     if question.key is None:
         raise ValueError("a question without a key")
-    key_probability = 0.0
     try:
-        async for vote in voter.votes(question):
-            key_probability = vote.probabilities[question.key]
+        vote = await voter.complete_vote(question)
     except PromptTooLongError:
         return 1.0
-    return 1.0 - key_probability
+    return 1.0 - vote.probabilities[question.key]
 
 
 def levels_of(difficulties: Sequence[float]) -> list[str]:

@@ -13,6 +13,7 @@ from training.curation.recipe import DataRecipe
 
 FILE_NAME = "build.json"
 TRAIN, VALIDATION = "train.parquet", "validation.parquet"
+CARD = "card.md"
 
 
 class _Frozen(BaseModel):

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.errors import DiskSpaceError, InputError
+from agents.errors import InputError
 from training.adapters.storage import Dtype, portable_name, write_adapter
+from training.disk import require_disk
 from training.merging.factors import Adapter, Factors
 from training.recipe import VLLM_RANKS
 
@@ -73,10 +74,8 @@ def write_checkpoint(folder: Path, model: Any, base: Path, dtype: Dtype) -> None
 
     chosen = getattr(torch, dtype)
     needed = sum(parameter.numel() for parameter in model.parameters()) * chosen.itemsize
-    if (free := shutil.disk_usage(folder).free) < needed:
-        raise DiskSpaceError(
-            f"the disk of {folder.parent.parent}", f"{free / 1e9:.2f} GB free", f"{needed / 1e9:.2f} GB"
-        )
+    # The staging folder's own name says nothing to a person.
+    require_disk(folder.parent.parent, needed, 0)
     model.to(chosen).save_pretrained(folder)
     for pattern in TOKENIZER_FILES:
         for file in base.glob(pattern):
