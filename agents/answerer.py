@@ -56,6 +56,10 @@ class Answerer:
 
     def __init__(self, manifest: Manifest, voters: Sequence[Voter]) -> None:
         self._manifest = manifest
+        self.set_voters(voters)
+
+    def set_voters(self, voters: Sequence[Voter]) -> None:
+        """Replaces who votes; an answer under way goes on with those it began with."""
         # Members of weight 0 are in a manifest to be measured; an answer does not wait for them.
         self._voters = [voter for voter in voters if voter.member.weight > 0]
         self._weights = {voter.member.name: voter.member.weight for voter in self._voters}

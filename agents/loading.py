@@ -1,8 +1,4 @@
-"""From a manifest to an ensemble that answers: weights found and verified, engine opened, every member checked.
-
-A member whose golden probes an engine does not reproduce is not served; the others are, and the report says which and
-by how much. That is the only place where an engine that computes wrongly without an error is caught.
-"""
+"""From a manifest to an ensemble that answers: weights found and verified, engines opened, every member checked."""
 
 from __future__ import annotations
 
@@ -10,18 +6,17 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from agents.answerer import Answerer
 from agents.deadline import Deadline
 from agents.engines.protocol import Engine
-from agents.errors import AiacError, DamagedModelError, InputError, ManifestError, NotReadyError
-from agents.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, Member, NextTokenProbe, read_manifest
-from agents.models.checkpoint import checkpoint_folder, verified_base_sha256
+from agents.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
+from agents.hosting import Host, MemberStatus
+from agents.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, Member, read_manifest
+from agents.models.checkpoint import checkpoint_folder, checkpoint_sha256, verified_base_sha256
 from agents.models.download import sha256_of
-from agents.prompts import PromptRenderer
+from agents.placement import EnsembleWeights, OpenEngine, Place, adapters_together
 from agents.schema import Question
 from agents.voter import Voter
 
@@ -36,35 +31,51 @@ FindModel = Callable[[str], Path]
 """A model's name or folder -> its checkpoint folder; it may pull the model first."""
 
 
-class OpenEngine(Protocol):
-    """Opens an engine on a checkpoint folder with adapters by name. It blocks, so it is called on a thread."""
-
-    def __call__(self, checkpoint: Path, adapters: Mapping[str, Path]) -> Engine: ...
-
-
-@dataclass(frozen=True)
-class MemberStatus:
-    """Whether a member serves. ``difference_nats`` is its largest deviation from its golden probes, if it has any."""
-
-    name: str
-    ready: bool
-    difference_nats: float | None
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
 class LoadedEnsemble:
     """An ensemble that can answer, and everything to close it."""
 
-    manifest: Manifest
-    answerer: Answerer
-    engine: Engine
-    statuses: list[MemberStatus]
-    measured: Sequence[Voter] = ()
-    """Members of weight 0, where they were asked for: they can be asked, but do not answer."""
+    def __init__(self, manifest: Manifest, answerer: Answerer, hosts: Sequence[Host]) -> None:
+        self.manifest = manifest
+        self.answerer = answerer
+        self.hosts = hosts
+
+    @property
+    def statuses(self) -> list[MemberStatus]:
+        """Every member's, in the manifest's order."""
+        by_name = {status.name: status for host in self.hosts for status in host.statuses}
+        return [by_name[member.name] for member in self.manifest.members if member.name in by_name]
+
+    @property
+    def measured(self) -> list[Voter]:
+        """Members of weight 0, where they were asked for: they can be asked, but do not answer."""
+        return [voter for voter in _voters(self.hosts) if voter.member.weight == 0]
+
+    @property
+    def engine(self) -> Engine:
+        """The first engine that runs: the one to take a tokenizer from, or to generate with. Raises NotReadyError."""
+        for host in self.hosts:
+            if host.engine is not None:
+                return host.engine
+        raise NotReadyError(f"no engine of {self.manifest.name} runs now")
+
+    async def check_health(self) -> None:
+        """Returns when at least one engine can compute; raises EngineError, or NotReadyError with every reason."""
+        errors = []
+        for host in self.hosts:
+            if host.engine is not None:
+                try:
+                    await host.engine.check_health()
+                except EngineError as error:
+                    errors.append(f"{host.spec.name}: {error}")
+                else:
+                    return
+        if errors:
+            raise EngineError("; ".join(errors))
+        raise NotReadyError("; ".join(f"{status.name}: {status.reason}" for status in self.statuses))
 
     async def close(self) -> None:
-        await self.engine.close()
+        for host in self.hosts:
+            await host.close()
 
 
 def find_ensemble(name_or_path: str) -> Path:
@@ -84,19 +95,18 @@ def find_ensemble(name_or_path: str) -> Path:
 async def load_ensemble(
     path: Path,
     find_model: FindModel,
-    engine_openers: Sequence[OpenEngine],
+    place: Place,
     report: Callable[[str], None] = lambda stage: None,
     *,
     all_members: bool = False,
 ) -> LoadedEnsemble:
-    """Opens the ensemble at ``path``. ``report`` is told each stage as it starts.
+    """Opens the ensemble at ``path`` on the engines that ``place`` plans. ``report`` is told each stage as it starts.
 
     Members of weight 0, which are in a manifest to be measured, are left out unless ``all_members``; they never answer.
+    An engine that fails while others start is left out and tried again later, as one that dies later is.
 
-    The first of ``engine_openers`` whose engine reproduces every member's probes serves, and the last one in any case:
-    a fast precision may come before an exact one.
     Raises FileError and ManifestError for the manifest, DamagedModelError for weights that are not those it names,
-    NotReadyError when no member passes its probes, and what ``find_model`` and ``engine_openers`` raise.
+    NotReadyError when no member can be served, and what ``find_model``, ``place`` and a single engine's opening raise.
     """
     manifest = read_manifest(path)
     folder = path if await asyncio.to_thread(path.is_dir) else path.parent
@@ -105,50 +115,49 @@ async def load_ensemble(
     report("verifying weights")
     await asyncio.to_thread(_verify_base, manifest, checkpoint)
     members = [member for member in manifest.members if all_members or member.weight > 0]
-    adapters = {m.name: _verified_adapter(m, folder) for m in members if m.kind == "adapter"}
-    if foreign := [m.name for m in members if m.kind == "checkpoint"]:
-        raise ManifestError("members", f"checkpoint members ({', '.join(foreign)})", "base and adapter members")
-    for attempt, open_engine in enumerate(engine_openers, start=1):
-        report("loading the model")
-        engine = await asyncio.to_thread(open_engine, checkpoint, adapters)
+    folders = {m.name: await asyncio.to_thread(_verified_folder, m, folder) for m in members if m.kind != "base"}
+    report("placing members")
+    specs = await asyncio.to_thread(place, EnsembleWeights(checkpoint, manifest.base.sha256, members, folders))
+    answerer = Answerer(manifest, [])
+    hosts: list[Host] = []
+
+    def renew() -> None:
+        answerer.set_voters(_voters(hosts))
+
+    hosts += [Host(spec, renew) for spec in specs]
+    loaded = LoadedEnsemble(manifest, answerer, hosts)
+    try:
+        await _open_all(hosts, report)
+        renew()
+        if not answerer.voters:
+            reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in loaded.statuses)
+            raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
+        report("warming up")
+        await answerer.answer(WARM_UP, Deadline.never())
+    except BaseException:
+        await loaded.close()
+        raise
+    for host in hosts:
+        host.watch()
+    return loaded
+
+
+async def _open_all(hosts: Sequence[Host], report: Callable[[str], None]) -> None:
+    """One after the other: on a GPU each measures the memory that the ones before it have left."""
+    failures = []
+    for host in hosts:
         try:
-            voters, statuses = await _checked_voters(members, engine, report)
-            exact = engine.dtype == "float32" or attempt == len(engine_openers)
-            if not exact and not all(status.ready for status in statuses):
-                report(f"{engine.dtype} does not reproduce the golden probes")
-                await engine.close()
-                continue
-            for status in statuses:
-                if not status.ready:
-                    logger.error("member %s is not served: %s", status.name, status.reason)
-            answerer = Answerer(manifest, voters)
-            if not answerer.voters:
-                reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in statuses)
-                raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
-            report("warming up")
-            await answerer.answer(WARM_UP, Deadline.never())
-        except BaseException:
-            await engine.close()
-            raise
-        measured = [voter for voter in voters if voter.member.weight == 0]
-        return LoadedEnsemble(manifest, answerer, engine, statuses, measured)
-    raise ValueError("no engine to open")
+            await host.open(report)
+        except EngineError as error:
+            failures.append(error)
+            host.fail(str(error))
+            logger.error("%s is not served: %s", host.spec.name, error)
+    if len(failures) == len(hosts):
+        raise failures[0]
 
 
-async def _checked_voters(
-    members: Sequence[Member], engine: Engine, report: Callable[[str], None]
-) -> tuple[list[Voter], list[MemberStatus]]:
-    """The members that reproduce their probes, bound to ``engine``, and the status of every member."""
-    renderer = PromptRenderer(engine.tokenizer)
-    voters, statuses = [], []
-    for member in members:
-        report(f"checking {member.name}")
-        adapter = member.name if member.kind == "adapter" else None
-        status = await _check(member, engine, adapter)
-        statuses.append(status)
-        if status.ready:
-            voters.append(Voter(member, engine, renderer, adapter))
-    return voters, statuses
+def _voters(hosts: Sequence[Host]) -> list[Voter]:
+    return [voter for host in hosts for voter in host.voters]
 
 
 def _verify_base(manifest: Manifest, checkpoint: Path) -> None:
@@ -157,68 +166,50 @@ def _verify_base(manifest: Manifest, checkpoint: Path) -> None:
         raise DamagedModelError(f"{checkpoint}: SHA-256", found, f"{manifest.base.sha256}, as the manifest records")
 
 
-def _verified_adapter(member: Member, folder: Path) -> Path:
+def _verified_folder(member: Member, folder: Path) -> Path:
+    """The folder of a member's own weights, once they are known to be those of the manifest."""
     if member.path is None:
-        raise ManifestError(f"members.{member.name}.path", "null", "an adapter folder")
+        raise ManifestError(f"members.{member.name}.path", "null", f"the folder of its {member.kind}")
     path = (folder / member.path).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ManifestError(f"members.{member.name}.path", member.path, "a folder inside the ensemble's own")
-    weights = path / "adapter_model.safetensors"
-    if not weights.is_file():
-        raise DamagedModelError(str(weights), "no such file", "the adapter's weights")
-    if (found := sha256_of(weights)) != member.sha256:
+    if member.kind == "checkpoint":
+        weights, found = path, checkpoint_sha256(path)
+    else:
+        weights = path / "adapter_model.safetensors"
+        if not weights.is_file():
+            raise DamagedModelError(str(weights), "no such file", "the adapter's weights")
+        found = sha256_of(weights)
+    if found != member.sha256:
         raise DamagedModelError(str(weights), f"SHA-256 {found}", f"{member.sha256}, as the manifest records")
     return path
 
 
-async def _check(member: Member, engine: Engine, adapter: str | None) -> MemberStatus:
-    if not member.probes:
-        return MemberStatus(member.name, True, None, "no golden probes recorded")
-    tolerance = TOLERANCE_NATS[engine.dtype]
-    try:
-        difference = await probe_difference(member, engine, adapter)
-    except (AiacError, ValueError) as error:
-        return MemberStatus(member.name, False, None, str(error))
-    if difference <= tolerance:
-        return MemberStatus(member.name, True, difference)
-    reason = f"differs from its golden probes by {difference:.4f} nats; the tolerance in {engine.dtype} is {tolerance}"
-    return MemberStatus(member.name, False, difference, reason)
+ENGINES = ("transformers", "vllm")
 
 
-async def probe_difference(member: Member, engine: Engine, adapter: str | None) -> float:
-    """The largest deviation from the recorded log-probs: a mean over a probe's candidates, or a continuation's tokens.
+def placement(name: str, *, dtype: str | None = None, threads: int | None = None) -> Place:
+    """How an engine kind, by name, spreads members and opens its engines. Options of vLLM come from the environment.
 
-    The mean, since in bfloat16 the log-prob of a single improbable token carries rounding noise of 0.1 nats that says
-    nothing about the weights, and wrong weights move all of them. NaN counts as infinitely far.
-    """
-    worst = 0.0
-    for probe in member.probes:
-        if isinstance(probe, NextTokenProbe):
-            found = await engine.next_token_logprobs(probe.prompt, probe.candidates, adapter)
-            gaps = [sum(abs(a - b) for a, b in zip(found, probe.logprobs, strict=True)) / len(probe.logprobs)]
-        else:
-            rows = await engine.continuation_logprobs(probe.prompt, probe.continuations, adapter)
-            gaps = [
-                abs(sum(found_row) - sum(recorded)) / max(len(recorded), 1)
-                for found_row, recorded in zip(rows, probe.logprobs, strict=True)
-            ]
-        worst = max([worst, *(gap if gap == gap else float("inf") for gap in gaps)])
-    return worst
-
-
-ENGINES = ("transformers",)
-
-
-def engine_openers(name: str, *, dtype: str | None = None, threads: int | None = None) -> list[OpenEngine]:
-    """The openers of an engine by name, as ``load_ensemble`` wants them.
-
-    Without a ``dtype`` the device's own precision comes first and float32 after it: some models lose so much in
-    bfloat16 that they miss their golden probes. Raises InputError for a name that is not in ``ENGINES``.
+    Raises InputError for a name that is not in ``ENGINES``, for a precision that is none, and for a bad option.
     """
     if name not in ENGINES:
         raise InputError("engine", repr(name), f"one of {', '.join(ENGINES)}")
     if dtype not in (None, *TOLERANCE_NATS):
         raise InputError("dtype", repr(dtype), f"one of {', '.join(TOLERANCE_NATS)}")
+    if name == "vllm":
+        from agents.engines.vllm_options import VllmOptions
+        from agents.engines.vllm_placement import place_on_vllm
+
+        return place_on_vllm(VllmOptions(), dtype)
+    return adapters_together(transformers_openers(dtype=dtype, threads=threads))
+
+
+def transformers_openers(*, dtype: str | None = None, threads: int | None = None) -> list[OpenEngine]:
+    """Openers of the embedded engine. Without a ``dtype`` the device's own precision comes first and float32 after it.
+
+    Some models lose so much in bfloat16 that they miss their golden probes.
+    """
     return [_transformers_opener(each, threads) for each in ([dtype] if dtype else [None, "float32"])]
 
 
@@ -234,12 +225,12 @@ def _transformers_opener(dtype: str | None, threads: int | None) -> OpenEngine:
 async def load_from_environment(ensemble: str | None = None, engine: str | None = None) -> LoadedEnsemble:
     """The ensemble and engine that are named, else those of AIAC_ENSEMBLE and AIAC_ENGINE, else the defaults.
 
-    Raises as ``find_ensemble``, ``engine_openers`` and ``load_ensemble`` do.
+    Raises as ``find_ensemble``, ``placement`` and ``load_ensemble`` do.
     """
     return await load_ensemble(
         find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or DEFAULT_ENSEMBLE),
         default_find_model,
-        engine_openers(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
+        placement(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
     )
 
 

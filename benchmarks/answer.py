@@ -24,6 +24,7 @@ import uvicorn
 
 from agents.answerer import Answerer
 from agents.engines.transformers import TransformersEngine
+from agents.hosting import Host
 from agents.loading import LoadedEnsemble, default_find_model
 from agents.manifest import Base, Manifest, Member
 from agents.permutation import cyclic_orders
@@ -83,7 +84,7 @@ def ensemble_of(method: Method, engine: Any, model: str) -> tuple[LoadedEnsemble
     member = Member(name=method, method=method, orders=1 if method == "letter" else None, weight=1.0)
     voter = Voter(member, engine, PromptRenderer(engine.tokenizer))
     manifest = Manifest(name=f"bench-{method}", base=Base(model=model, sha256="0" * 64), members=[member])
-    return LoadedEnsemble(manifest, Answerer(manifest, [voter]), engine, []), voter
+    return LoadedEnsemble(manifest, Answerer(manifest, [voter]), [Host.running(engine, [voter])]), voter
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from agents.answer_model import AAgent
 from agents.answering import answer_to_file
 from agents.deadline import Deadline
 from agents.files import filtered_path, read_question_file
-from agents.loading import LoadedEnsemble, engine_openers, find_ensemble, load_ensemble
+from agents.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
 from agents.permutation import cyclic_orders
 from agents.prompts import OPENING, PromptRenderer
 from agents.rules import load_edition
@@ -60,7 +60,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture(scope="session")
 def ensemble(loop: asyncio.AbstractEventLoop, default_checkpoint: Path) -> Iterator[LoadedEnsemble]:
     loaded = loop.run_until_complete(
-        load_ensemble(find_ensemble("default"), lambda name: default_checkpoint, engine_openers("transformers"))
+        load_ensemble(find_ensemble("default"), lambda name: default_checkpoint, placement("transformers"))
     )
     yield loaded
     loop.run_until_complete(loaded.close())

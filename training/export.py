@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.engines.protocol import Engine
-from agents.loading import FindModel, OpenEngine
+from agents.loading import FindModel
 from agents.manifest import Accuracy, Base, Manifest, Member, write_manifest
 from agents.models.checkpoint import verified_base_sha256
 from agents.models.download import sha256_of
 from agents.permutation import cyclic_orders, estimate_prior
+from agents.placement import OpenEngine
 from agents.prompts import PromptRenderer
 from agents.voter import Voter
 from training.adapters.storage import WEIGHTS_FILE, copy_adapter

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.errors import InputError
-from agents.loading import FindModel, OpenEngine
+from agents.loading import FindModel
+from agents.placement import OpenEngine
 from training.curation.build import build_data
 from training.curation.report import CARD, TRAIN, VALIDATION, read_report
 from training.curation.rows import CuratedRow, read_rows

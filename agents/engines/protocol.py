@@ -52,6 +52,11 @@ class Engine(Protocol):
         """The precision of the arithmetic: ``float32`` or ``bfloat16``. It sets the tolerance of a parity check."""
         ...
 
+    @property
+    def max_tokens(self) -> int:
+        """The most tokens a prompt and what follows it may have together."""
+        ...
+
     async def next_token_logprobs(
         self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
     ) -> list[float]:

@@ -67,7 +67,7 @@ class TransformersEngine:
         chosen = getattr(torch, dtype or ("bfloat16" if fast else "float32"))
         models: dict[str | None, Any] = {None: load_model(checkpoint, chosen).to(device).eval()}
         for name, path in (adapters or {}).items():
-            models[name] = _merge_adapter(load_model(checkpoint, chosen), path).to(device).eval()
+            models[name] = merge_adapter(load_model(checkpoint, chosen), path).to(device).eval()
         return cls(models, ChatTokenizer(checkpoint))
 
     @property
@@ -77,6 +77,10 @@ class TransformersEngine:
     @property
     def dtype(self) -> str:
         return self._dtype
+
+    @property
+    def max_tokens(self) -> int:
+        return self._max_tokens
 
     @property
     def counters(self) -> Counters:
@@ -171,7 +175,7 @@ def load_model(checkpoint: Path, dtype: Any) -> Any:
     return model
 
 
-def _merge_adapter(model: Any, path: Path) -> Any:
+def merge_adapter(model: Any, path: Path) -> Any:
     try:
         from peft import PeftModel
     except ImportError:

@@ -82,10 +82,10 @@ def inspect(
 
 def _model_scorer(checkpoint: Path, tell: Tell) -> Scorer:
     """Difficulty under the untrained base: the engine is opened when the rows are there, and closed after them."""
-    from agents.loading import engine_openers
+    from agents.loading import transformers_openers
     from training.curation.difficulty import model_difficulty
 
-    open_engine, *_ = engine_openers("transformers")
+    open_engine, *_ = transformers_openers()
 
     async def score(questions: Sequence[Question]) -> list[float]:
         engine = await asyncio.to_thread(open_engine, checkpoint, {})

@@ -20,7 +20,7 @@ def export(
 
     Data files are looked for as paths and in the folder AIAC_DATA_DIR.
     """
-    from agents.loading import engine_openers
+    from agents.loading import transformers_openers
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
     from training.export import ExportPlan, export_ensemble
@@ -29,7 +29,7 @@ def export(
     loaded = read_yaml(recipe, ExportRecipe)
     checkpoint = find_or_pull(loaded.model)
     with staged_progress() as advance:
-        [open_engine] = engine_openers("transformers", dtype=dtype)
+        [open_engine] = transformers_openers(dtype=dtype)
         done = asyncio.run(export_ensemble(ExportPlan.of(loaded), lambda name: checkpoint, open_engine, advance))
     show_export(done)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.loading import LoadedEnsemble, engine_openers, find_ensemble, load_ensemble
+from agents.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
 
 
 async def open_ensemble(
@@ -19,7 +19,7 @@ async def open_ensemble(
     return await load_ensemble(
         path,
         find_or_pull,
-        engine_openers(engine, dtype=dtype),
+        placement(engine, dtype=dtype),
         lambda stage: console.print(f"[dim]{stage}[/dim]"),
         all_members=all_members,
     )

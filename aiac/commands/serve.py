@@ -30,7 +30,7 @@ def serve(
     edition: Annotated[str | None, typer.Option(help="Edition whose limits hold; overrides AIAC_EDITION.")] = None,
 ) -> None:
     """Serve an ensemble over HTTP: POST /answer, and a console page at /. All settings: AIAC_* in the README."""
-    from agents.loading import engine_openers, find_ensemble, load_ensemble
+    from agents.loading import find_ensemble, load_ensemble, placement
     from agents.manifest import read_manifest
     from aiac.commands.models import find_or_pull
     from service.server import is_loopback, reserve_port
@@ -39,7 +39,7 @@ def serve(
     settings = load_settings(host=host, port=port, ensemble=ensemble, engine=engine, dtype=dtype, edition=edition)
     logging.getLogger().setLevel(settings.log_level.upper())
     with reserve_port(settings.host, settings.port) as reserved:
-        openers = engine_openers(settings.engine, dtype=settings.dtype, threads=settings.threads)
+        place = placement(settings.engine, dtype=settings.dtype, threads=settings.threads)
         folder = find_ensemble(settings.ensemble)
         model = read_manifest(folder).base.model
         if settings.api_key is None and not is_loopback(settings.host):
@@ -47,7 +47,7 @@ def serve(
         checkpoint = find_or_pull(model)
 
         async def load(report: Callable[[str], None]) -> LoadedEnsemble:
-            return await load_ensemble(folder, lambda name: checkpoint, openers, report)
+            return await load_ensemble(folder, lambda name: checkpoint, place, report)
 
         asyncio.run(_run(settings, load, reserved))
 

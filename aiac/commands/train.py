@@ -38,7 +38,7 @@ def train(
         return
 
     from agents.errors import InputError
-    from agents.loading import engine_openers
+    from agents.loading import transformers_openers
     from aiac.commands.export import show_export
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
@@ -60,7 +60,7 @@ def train(
         if not state.is_main_process:
             return
         if not members:
-            [open_engine] = engine_openers("transformers", dtype="float32")
+            [open_engine] = transformers_openers(dtype="float32")
             done = asyncio.run(release(loaded, runs, lambda name: checkpoint, open_engine, advance))
     for run in runs:
         for decision in run.decisions:

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from agents.errors import AiacError, EngineError
-from agents.loading import LoadedEnsemble, MemberStatus
+from agents.hosting import MemberStatus
+from agents.loading import LoadedEnsemble
 from service import schemas
 from service.openapi import problems
 from service.problems import JsonResponse, problem_response
@@ -47,7 +48,7 @@ def health_router(state: ServiceState, settings: Settings) -> APIRouter:
 async def _check_engine(ensemble: LoadedEnsemble) -> None:
     try:
         async with asyncio.timeout(ENGINE_CHECK_SECONDS):
-            await ensemble.engine.check_health()
+            await ensemble.check_health()
     except TimeoutError:
         raise EngineError(f"the engine did not answer a health check in {ENGINE_CHECK_SECONDS:g} s") from None
 

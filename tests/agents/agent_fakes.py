@@ -44,6 +44,7 @@ class ScriptedEngine:
     logprob: float = -1.0
     error: Exception = field(default_factory=lambda: EngineError("out of memory"))
     dtype: str = "float32"
+    max_tokens: int = 1 << 20
     closed: bool = False
     calls: list[tuple[str | None, str]] = field(default_factory=list)
     running: int = 0

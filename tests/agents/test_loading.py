@@ -13,8 +13,10 @@ from agent_fakes import CAPITAL, ScriptedEngine, letter_member, manifest_of
 
 from agents.deadline import Deadline
 from agents.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
-from agents.loading import LoadedEnsemble, MemberStatus, engine_openers, find_ensemble, load_ensemble
+from agents.hosting import MemberStatus
+from agents.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
 from agents.manifest import FILE_NAME, Base, ContinuationProbe, Member, NextTokenProbe, write_manifest
+from agents.placement import adapters_together
 
 WEIGHTS = b"weights"
 ADAPTER = b"adapter weights"
@@ -48,7 +50,9 @@ class Workshop:
         manifest = manifest_of(*members, base=Base(model="tiny", sha256=base_sha256))
         path = write_manifest(manifest, self.folder)
         path = path.rename(self.folder / file) if file else self.folder
-        work = load_ensemble(path, lambda name: self.checkpoint, [self.open_engine], self.stages.append)
+        work = load_ensemble(
+            path, lambda name: self.checkpoint, adapters_together([self.open_engine]), self.stages.append
+        )
         return asyncio.run(asyncio.wait_for(work, 10))
 
 
@@ -80,7 +84,8 @@ def test_stages_are_reported_as_they_start(workshop: Workshop) -> None:
     assert workshop.stages == [
         "finding tiny",
         "verifying weights",
-        "loading the model",
+        "placing members",
+        "loading base",
         "checking plain",
         "warming up",
     ]
@@ -176,9 +181,41 @@ def test_missing_adapter_weights_are_named(workshop: Workshop) -> None:
         workshop.load(adapter(path="missing"))
 
 
-def test_checkpoint_members_cannot_be_served_yet(workshop: Workshop) -> None:
-    with pytest.raises(ManifestError, match=r"members: found checkpoint members \(tuned\)"):
+def test_a_checkpoint_member_has_an_engine_of_its_own(workshop: Workshop) -> None:
+    whole = workshop.folder / "whole"
+    whole.mkdir()
+    (whole / "model.safetensors").write_bytes(b"other weights")
+    member = letter_member("whole", kind="checkpoint", path="whole", sha256=sha(b"other weights"))
+    loaded = workshop.load(letter_member("plain"), member)
+    assert workshop.opened == [(workshop.checkpoint, {}), (whole, {})]
+    assert [status.ready for status in loaded.statuses] == [True, True]
+
+
+def test_a_checkpoint_member_whose_weights_differ_is_refused(workshop: Workshop) -> None:
+    (workshop.folder / "tuned" / "model.safetensors").write_bytes(b"cut sh")
+    with pytest.raises(DamagedModelError, match="as the manifest records"):
         workshop.load(adapter(kind="checkpoint"))
+
+
+def test_an_engine_that_does_not_start_costs_only_its_own_members(workshop: Workshop) -> None:
+    whole = workshop.folder / "whole"
+    whole.mkdir()
+    (whole / "model.safetensors").write_bytes(b"other weights")
+    member = letter_member("whole", kind="checkpoint", path="whole", sha256=sha(b"other weights"))
+    write_manifest(
+        manifest_of(letter_member("plain"), member, base=Base(model="tiny", sha256=sha(WEIGHTS))), workshop.folder
+    )
+
+    def opener(checkpoint: Path, adapters: Mapping[str, Path]) -> ScriptedEngine:
+        if checkpoint == whole:
+            raise EngineError("out of memory")
+        return workshop.engine
+
+    loaded = asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, adapters_together([opener])))
+    assert loaded.statuses == [
+        MemberStatus("plain", True, None, "no golden probes recorded"),
+        MemberStatus("whole", False, None, "out of memory"),
+    ]
 
 
 def test_an_engine_that_breaks_is_closed(workshop: Workshop) -> None:
@@ -200,17 +237,17 @@ def test_what_opening_the_engine_raises_is_passed_on(workshop: Workshop) -> None
 
     write_manifest(manifest_of(letter_member("m"), base=Base(model="t", sha256=sha(WEIGHTS))), workshop.folder)
     with pytest.raises(EngineError, match="no device"):
-        asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, [broken]))
+        asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, adapters_together([broken])))
 
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(InputError, match=r"^engine: found 'abacus'; expected one of transformers"):
-        engine_openers("abacus")
+        placement("abacus")
 
 
 def test_an_unknown_dtype_is_refused() -> None:
     with pytest.raises(InputError) as caught:
-        engine_openers("transformers", dtype="int3")
+        placement("transformers", dtype="int3")
     assert str(caught.value) == "dtype: found 'int3'; expected one of float32, bfloat16"
 
 
@@ -245,7 +282,7 @@ def test_an_engine_that_misses_a_probe_gives_way_to_a_more_exact_one(workshop: W
     def load(openers: list[Any]) -> LoadedEnsemble:
         manifest = manifest_of(probed, base=Base(model="tiny", sha256=sha(WEIGHTS)))
         write_manifest(manifest, workshop.folder)
-        return asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, openers))
+        return asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, adapters_together(openers)))
 
     def opener(engine: ScriptedEngine) -> Any:
         return lambda checkpoint, adapters: engine
@@ -266,7 +303,10 @@ def test_members_of_weight_0_are_opened_only_to_be_measured(workshop: Workshop) 
 
     def load(*, all_members: bool) -> LoadedEnsemble:
         work = load_ensemble(
-            workshop.folder, lambda name: workshop.checkpoint, [workshop.open_engine], all_members=all_members
+            workshop.folder,
+            lambda name: workshop.checkpoint,
+            adapters_together([workshop.open_engine]),
+            all_members=all_members,
         )
         return asyncio.run(work)
 

@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from agents.answerer import Answerer
 from agents.engines.protocol import Generation
 from agents.errors import EngineError
-from agents.loading import LoadedEnsemble, MemberStatus
+from agents.hosting import Host, MemberStatus
+from agents.loading import LoadedEnsemble
 from agents.manifest import Base, Manifest, Member
 from agents.prompts import PromptRenderer
 from agents.voter import Voter
@@ -96,7 +97,7 @@ def ensemble_on(engine: FakeEngine, statuses: Sequence[MemberStatus] = ()) -> Lo
     renderer = PromptRenderer(engine.tokenizer)
     voters = [Voter(member, engine, renderer, member.name) for member in members if member.name not in rejected]
     known = list(statuses) or [MemberStatus(member.name, True, 0.0001) for member in members]
-    return LoadedEnsemble(manifest, Answerer(manifest, voters), engine, known)
+    return LoadedEnsemble(manifest, Answerer(manifest, voters), [Host.running(engine, voters, known)])
 
 
 def loads(ensemble: LoadedEnsemble) -> Load:

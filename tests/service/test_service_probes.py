@@ -10,7 +10,8 @@ import pytest
 from service_fakes import QUESTION, FakeEngine, ensemble_on, loads, running
 
 from agents.errors import DamagedModelError
-from agents.loading import LoadedEnsemble, MemberStatus
+from agents.hosting import MemberStatus
+from agents.loading import LoadedEnsemble
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +54,7 @@ async def test_an_engine_that_broke_is_not_ready() -> None:
     async with running(FakeEngine(unhealthy="the GPU fell off the bus")) as service:
         response = await service.client.get("/ready")
     assert response.status_code == 503
-    assert response.json()["detail"] == "the GPU fell off the bus"
+    assert response.json()["detail"] == "engine: the GPU fell off the bus"
 
 
 async def test_while_loading() -> None:

@@ -17,7 +17,7 @@ import pytest
 from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.errors import DiskSpaceError, FileError, InputError
-from agents.loading import engine_openers
+from agents.loading import transformers_openers
 from agents.schema import Question
 from training.curation.build import build_data
 from training.curation.difficulty import model_difficulty
@@ -175,7 +175,7 @@ def test_model_difficulty_is_one_minus_the_probability_of_the_key(tmp_path: Path
 
     checkpoint = write_tiny_checkpoint(tmp_path / "model")
     questions = [Question("Which?", ("one", "two", "three"), key=1), Question("x" * 3000, ("a", "b"), key=0)]
-    [open_engine] = engine_openers("transformers", dtype="float32")
+    [open_engine] = transformers_openers(dtype="float32")
     engine = open_engine(checkpoint, {})
     told: list[tuple[int, int]] = []
     try:

@@ -13,7 +13,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.deadline import Deadline
 from agents.errors import DamagedModelError, FileError, InputError, NotReadyError
-from agents.loading import engine_openers, load_ensemble
+from agents.loading import load_ensemble, placement, transformers_openers
 from agents.manifest import FILE_NAME, read_manifest
 from agents.schema import Question
 from training.export import ExportPlan, export_ensemble
@@ -48,14 +48,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def export(folder: Path, fields: dict[str, Any]) -> None:
     recipe = ExportRecipe.model_validate(fields)
     asyncio.run(
-        export_ensemble(
-            ExportPlan.of(recipe), Path, engine_openers("transformers", dtype="float32")[0], lambda *step: None
-        )
+        export_ensemble(ExportPlan.of(recipe), Path, transformers_openers(dtype="float32")[0], lambda *step: None)
     )
 
 
 def load(folder: Path) -> Any:
-    return load_ensemble(folder / "out", Path, engine_openers("transformers", dtype="float32"))
+    return load_ensemble(folder / "out", Path, placement("transformers", dtype="float32"))
 
 
 def test_what_is_exported_loads_reproduces_its_probes_and_answers(exported: Path) -> None:
@@ -100,9 +98,7 @@ def test_other_weights_under_the_same_name_are_refused(exported: Path, tmp_path:
     other = tmp_path / "model"
     write_tiny_checkpoint(other, seed=9)
     with pytest.raises(DamagedModelError, match="as the manifest records"):
-        asyncio.run(
-            load_ensemble(exported / "out", lambda name: other, engine_openers("transformers", dtype="float32"))
-        )
+        asyncio.run(load_ensemble(exported / "out", lambda name: other, placement("transformers", dtype="float32")))
 
 
 def test_numbers_of_other_weights_are_noticed_by_the_probes(exported: Path, tmp_path: Path) -> None:
@@ -113,7 +109,7 @@ def test_numbers_of_other_weights_are_noticed_by_the_probes(exported: Path, tmp_
             rows[0][0] -= 0.5
     (tmp_path / FILE_NAME).write_text(json.dumps(payload))
     with pytest.raises(NotReadyError, match="differs from its golden probes by 0"):
-        asyncio.run(load_ensemble(tmp_path, Path, engine_openers("transformers", dtype="float32")))
+        asyncio.run(load_ensemble(tmp_path, Path, placement("transformers", dtype="float32")))
 
 
 @pytest.mark.parametrize(

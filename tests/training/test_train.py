@@ -13,7 +13,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe, toy_rows
 
 from agents.deadline import Deadline
-from agents.loading import engine_openers, load_ensemble
+from agents.loading import load_ensemble, placement
 from agents.manifest import read_manifest
 from aiac.cli import run as aiac
 from training.export import judge_members
@@ -64,7 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_ensemble_loads_reproduces_its_probes_and_answers(trained: Path) -> None:
     async def run() -> Any:
-        loaded = await load_ensemble(trained / "ensemble", Path, engine_openers("transformers", dtype="float32"))
+        loaded = await load_ensemble(trained / "ensemble", Path, placement("transformers", dtype="float32"))
         try:
             question = toy_rows(1, seed=9)[0].question
             return loaded.statuses, question, await loaded.answerer.answer(question, Deadline.never())

@@ -200,8 +200,12 @@ def test_what_still_waits_when_the_engine_closes_ends_with_an_error(plain):
     worker.score(None, [([1, 2], 1, [[1]])])
     assert model.entered.wait(timeout=30)
     waiting = worker.score(None, [([3, 4], 1, [[1]])])
-    threading.Timer(0, model.release.set).start()
-    worker.close()
+    closing = threading.Thread(target=worker.close)
+    closing.start()
+    while worker.alive:
+        threading.Event().wait(0.001)
+    model.release.set()
+    closing.join()
     with pytest.raises(EngineError, match="closed"):
         waiting.result(timeout=30)
     with pytest.raises(EngineError, match="closed"):

@@ -1,0 +1,79 @@
+"""Adapters merged into checkpoints, for engines that serve those faster or cannot serve the adapter at all.
+
+<root>/merged/<base and adapter>/    a checkpoint; it appears under this name only when it is whole
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from agents.errors import DiskSpaceError, FileError
+from agents.models.store import RESERVE_BYTES, cache_dir, disk_free, readable_bytes
+
+Dtype = Literal["float32", "bfloat16"]
+TOKENIZER_FILES = ("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
+
+
+def merged_checkpoint(
+    base: Path,
+    base_sha256: str,
+    adapter: Path,
+    adapter_sha256: str,
+    dtype: Dtype,
+    *,
+    root: Path | None = None,
+    free_bytes: Callable[[Path], int] = disk_free,
+) -> Path:
+    """The folder of ``base`` with ``adapter`` merged in float32 and saved as ``dtype``; made unless it is there.
+
+    PEFT merges it, which is exact for LoRA, rsLoRA and DoRA. While another process makes the same, this one waits.
+    Raises DiskSpaceError before anything is written, FileError when the cache cannot be written, and
+    DamagedModelError for weights that do not load.
+    """
+    folder = (cache_dir() if root is None else root) / "merged"
+    config = hashlib.sha256((adapter / "adapter_config.json").read_bytes()).hexdigest()
+    key = hashlib.sha256(f"{base_sha256} {adapter_sha256} {config} {dtype}".encode()).hexdigest()[:24]
+    final = folder / f"{adapter.name}-{key}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f"{final.name}.lock"):
+            if not final.is_dir():
+                _make(base, adapter, dtype, final, free_bytes)
+    except OSError as error:
+        found = str(error.strerror or error).lower()
+        raise FileError(str(folder), found, "a folder that can be written, below AIAC_CACHE_DIR") from None
+    return final
+
+
+def _make(base: Path, adapter: Path, dtype: Dtype, final: Path, free_bytes: Callable[[Path], int]) -> None:
+    import torch
+
+    from agents.engines.transformers import load_model, merge_adapter
+
+    model = merge_adapter(load_model(base, torch.float32), adapter).to(getattr(torch, dtype))
+    needed = sum(p.numel() * p.element_size() for p in model.parameters()) + RESERVE_BYTES
+    if (free := free_bytes(final.parent)) < needed:
+        expected = f"at least {readable_bytes(needed)} for {adapter.name} merged"
+        raise DiskSpaceError(f"the disk of {final.parent}", f"{readable_bytes(free)} free", expected)
+    staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+    try:
+        contents = staging / "new"
+        model.save_pretrained(contents)
+        copy_tokenizer(base, contents)
+        contents.replace(final)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copies the tokenizer's files, chat template included, from one checkpoint folder to another."""
+    for pattern in TOKENIZER_FILES:
+        for file in source.glob(pattern):
+            shutil.copyfile(file, target / file.name)
