@@ -23,6 +23,7 @@ from typing import Any
 
 from agents.errors import EngineError, FileError, InputError, MissingExtraError
 from agents.models.checkpoint import verified_base_sha256
+from agents.staging import staged_folder
 from agents.writing import write_whole
 from training.adapters.storage import Dtype, portable_name
 from training.data import dump_json
@@ -33,7 +34,6 @@ from training.merging.options import How, MergeOptions
 from training.merging.results import concatenate, write_checkpoint, write_lora
 from training.merging.target import target_model
 from training.probes import plain_model
-from training.staging import staged_folder
 
 REPORT_FILE = "merge.json"
 

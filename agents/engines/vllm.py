@@ -48,7 +48,7 @@ class VllmEngine:
         self._engine = engine
         self._tokenizer = tokenizer
         self._adapters = dict(adapters)
-        self._on_cpu = on_cpu
+        self.on_cpu = on_cpu
         self._ids = itertools.count()
         self._stop_ids = _stop_ids(engine, tokenizer)
         self._closed = False
@@ -206,7 +206,7 @@ class VllmEngine:
         if adapter is not None and adapter not in self._adapters:
             known = ", ".join(sorted(self._adapters)) or "none"
             raise EngineError(f"adapter {adapter!r} is not loaded; loaded adapters: {known}")
-        if adapter is None and self._adapters and self._on_cpu:
+        if adapter is None and self._adapters and self.on_cpu:
             raise EngineError("on a CPU, vLLM computes the bare model wrongly beside adapters; it needs its own engine")
         if not prompt:
             raise EngineError("a prompt needs at least one token")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from filelock import FileLock
 
 from agents.errors import DiskSpaceError, FileError
 from agents.models.store import RESERVE_BYTES, cache_dir, disk_free, readable_bytes
+from agents.staging import staged_folder
 
 Dtype = Literal["float32", "bfloat16"]
 TOKENIZER_FILES = ("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
@@ -62,14 +62,9 @@ def _make(base: Path, adapter: Path, dtype: Dtype, final: Path, free_bytes: Call
     if (free := free_bytes(final.parent)) < needed:
         expected = f"at least {readable_bytes(needed)} for {adapter.name} merged"
         raise DiskSpaceError(f"the disk of {final.parent}", f"{readable_bytes(free)} free", expected)
-    staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
-    try:
-        contents = staging / "new"
+    with staged_folder(final) as contents:
         model.save_pretrained(contents)
         copy_tokenizer(base, contents)
-        contents.replace(final)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:

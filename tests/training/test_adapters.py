@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.errors import FileError, InputError
+from agents.staging import staged_folder
 from training.adapters import AdapterRecipe, attach_adapter, parameter_groups, save_adapter, trainable_parameters
 from training.adapters.storage import portable_name
-from training.staging import staged_folder
 
 TYPES = ("lora", "rslora", "dora", "oplora")
 PROMPT = list(range(3, 40))

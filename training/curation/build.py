@@ -12,6 +12,7 @@ from agents.errors import FileError, InputError
 from agents.models.download import sha256_of
 from agents.models.store import disk_free
 from agents.schema import Question
+from agents.staging import staged_folder
 from training.curation.balance import balance_keys, refers_to_place
 from training.curation.card import data_card
 from training.curation.collect import Collector, Tally, read_keyed
@@ -35,7 +36,6 @@ from training.disk import require_disk
 from training.sources import SOURCES, read_source
 from training.sources.licences import licence_of
 from training.sources.source import SPLITS, SourceRow, Split
-from training.staging import staged_folder
 
 Advance = Callable[[str, int, int | None], None]
 """Told a stage, the rows done and the rows in all, where they are known."""

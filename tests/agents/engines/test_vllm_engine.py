@@ -1,0 +1,125 @@
+"""vLLM for real, on whatever device it finds: the contract, structured output, cancellation, death and return."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from engine_contract import CONTRACT, PROMPT, Check
+
+from agents.engines.vllm import VllmEngine
+from agents.engines.vllm_options import VllmOptions
+from agents.engines.vllm_placement import place_on_vllm
+from agents.errors import EngineError
+from agents.hosting import Host
+from agents.loading import find_ensemble
+from agents.manifest import read_manifest
+from agents.placement import EnsembleWeights
+from training.probes import plain_model
+
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
+]
+OPTIONS = VllmOptions(max_model_len=1024, max_num_seqs=32)
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "string", "enum": ["A", "B"]}, "sure": {"type": "boolean"}},
+    "required": ["answer", "sure"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """One event loop for a module, since an engine belongs to the loop that first uses it."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def engine(default_checkpoint: Path, loop: asyncio.Runner) -> Iterator[VllmEngine]:
+    engine = VllmEngine.load(default_checkpoint, dtype="float32", options=OPTIONS)
+    yield engine
+    loop.run(engine.close())
+
+
+@pytest.fixture(scope="module")
+def plain(default_checkpoint: Path) -> Any:
+    return plain_model(default_checkpoint)
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_contract(check: Check, engine: VllmEngine, plain: Any, loop: asyncio.Runner) -> None:
+    loop.run(check(engine, plain))
+
+
+def test_generation_keeps_to_a_json_schema(engine: VllmEngine, loop: asyncio.Runner) -> None:
+    prompt = engine.tokenizer.encode_markup(
+        engine.tokenizer.render_chat([{"role": "user", "content": "Is the sky blue? A) yes B) no"}])
+    )
+    generation = loop.run(engine.generate(prompt, max_tokens=60, temperature=1.0, seed=5, json_schema=SCHEMA))
+    written = json.loads(engine.tokenizer.decode(generation.token_ids))
+    assert set(written) == {"answer", "sure"}
+    assert written["answer"] in {"A", "B"}
+
+
+def test_after_a_cancellation_vllm_counts_no_running_request(engine: VllmEngine, loop: asyncio.Runner) -> None:
+    async def until(running: int) -> None:
+        # vLLM only says it with the next step's statistics; there is no event to wait for.
+        while engine.counters.running != running:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async def story() -> None:
+        work = [asyncio.create_task(engine.generate([*PROMPT, i], max_tokens=900)) for i in range(3)]
+        await asyncio.wait_for(until(3), 60)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await asyncio.wait_for(until(0), 60)
+
+    loop.run(story())
+
+
+def engine_processes() -> set[int]:
+    """The processes that this one has started directly; vLLM's engine cores are among them."""
+    return {child.pid for child in psutil.Process().children()}
+
+
+def test_a_killed_engine_is_seen_and_its_members_come_back_checked(
+    default_checkpoint: Path, loop: asyncio.Runner
+) -> None:
+    manifest = read_manifest(find_ensemble("default"))
+    weights = EnsembleWeights(default_checkpoint, manifest.base.sha256, manifest.members, {})
+    [spec] = place_on_vllm(OPTIONS)(weights)
+    others = engine_processes()
+
+    async def story() -> None:
+        changed = asyncio.Event()
+        host = Host(spec, changed.set)
+        await host.open()
+        host.watch()
+        assert [status.ready for status in host.statuses] == [True]
+        assert host.engine is not None
+        writing = asyncio.create_task(host.engine.generate(PROMPT, max_tokens=900))
+        for process in engine_processes() - others:
+            os.kill(process, signal.SIGKILL)
+        with pytest.raises(EngineError, match="stopped"):
+            await asyncio.wait_for(writing, 60)
+        await asyncio.wait_for(changed.wait(), 60)
+        assert [status.ready for status in host.statuses] == [False]
+        changed.clear()
+        await asyncio.wait_for(changed.wait(), 300)
+        assert [status.ready for status in host.statuses] == [True]
+        assert host.restarts == 1
+        await host.close()
+
+    loop.run(story())
