@@ -200,8 +200,9 @@ def placement(name: str, *, dtype: str | None = None, threads: int | None = None
     if name == "vllm":
         from agents.engines.vllm_options import VllmOptions
         from agents.engines.vllm_placement import place_on_vllm
+        from agents.environment import read_settings
 
-        return place_on_vllm(VllmOptions(), dtype)
+        return place_on_vllm(read_settings(VllmOptions), dtype)
     return adapters_together(transformers_openers(dtype=dtype, threads=threads))
 
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
-from annotated_types import Ge, Le
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.deadline import MARGIN_SECONDS
-from agents.errors import InputError, describe
+from agents.environment import EXPECTED, one_of, read_settings
+from agents.errors import InputError
 from agents.loading import DEFAULT_ENSEMBLE, ENGINES
 from agents.manifest import TOLERANCE_NATS
 from agents.rules import DEFAULT_EDITION, edition_names, load_edition
 
 PREFIX = "AIAC_"
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
-
-_EXPECTED = "expected"
-"""The type of validation errors whose message is the phrase after "expected"."""
 
 
 class Settings(BaseSettings):
@@ -46,7 +41,9 @@ class Settings(BaseSettings):
         min_length=1,
         description="What answers: the name of a folder in ensembles/, or a path to one.",
     )
-    engine: str = Field("transformers", description="What computes: transformers runs inside the service's process.")
+    engine: str = Field(
+        "transformers", description="What computes: transformers in the service's process, or vllm."
+    )
     dtype: str | None = Field(
         None,
         description="Precision, float32 or bfloat16. Not set: bfloat16 where the device computes in it, unless a "
@@ -116,24 +113,24 @@ class Settings(BaseSettings):
     @field_validator("engine")
     @classmethod
     def _known_engine(cls, value: str) -> str:
-        return _one_of(value, ENGINES)
+        return one_of(value, ENGINES)
 
     @field_validator("dtype")
     @classmethod
     def _known_dtype(cls, value: str | None) -> str | None:
-        return value if value is None else _one_of(value, tuple(TOLERANCE_NATS))
+        return value if value is None else one_of(value, tuple(TOLERANCE_NATS))
 
     @field_validator("edition")
     @classmethod
     def _known_edition(cls, value: str) -> str:
-        return _one_of(value, edition_names())
+        return one_of(value, edition_names())
 
     @field_validator("api_key")
     @classmethod
     def _sendable_key(cls, value: SecretStr | None) -> SecretStr | None:
         # Anything else could not be sent in a header as it is written, so no request would ever match it.
         if value is not None and not re.fullmatch("[!-~]+", value.get_secret_value()):
-            raise PydanticCustomError(_EXPECTED, "printable ASCII characters without spaces")
+            raise PydanticCustomError(EXPECTED, "printable ASCII characters without spaces")
         return value
 
     @model_validator(mode="after")
@@ -147,55 +144,5 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from the environment, with ``overrides`` put over them; an override of None counts as not given.
-
-    Raises InputError for the first bad value. Its field is the environment variable, also for an override, which stands
-    for it. The value of a key is never in the message.
-    """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        found = _found(name, given.get(name, os.environ.get(_variable(name), first["input"])))
-        raise InputError(_variable(name), found, _expected(name, first)) from None
-
-
-def settings_table() -> str:
-    """The Markdown table of all settings: variable, default, meaning. One line a setting."""
-    lines = ["| Variable | Default | Meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = "not set" if field.default is None else f"`{field.default}`"
-        lines.append(f"| `{_variable(name)}` | {default} | {field.description} |")
-    return "\n".join(lines)
-
-
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
-def _one_of(value: str, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise PydanticCustomError(_EXPECTED, "{known}", {"known": "one of " + ", ".join(known)})
-    return value
-
-
-def _found(name: str, value: Any) -> str:
-    return f"a key of {len(str(value))} characters" if name == "api_key" else describe(value)
-
-
-def _expected(name: str, error: ErrorDetails) -> str:
-    field = Settings.model_fields.get(name)
-    if error["type"] == _EXPECTED or field is None:
-        return error["msg"]
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(get_args(field.annotation))
-    limits = _limits(field)
-    return f"a whole number from {limits[0]:,} to {limits[1]:,}" if limits else "a non-empty string"
-
-
-def _limits(field: FieldInfo) -> tuple[Any, Any] | None:
-    low = next((item.ge for item in field.metadata if isinstance(item, Ge)), None)
-    high = next((item.le for item in field.metadata if isinstance(item, Le)), None)
-    return None if low is None or high is None else (low, high)
+    """The service's settings from the environment. Raises as ``read_settings`` does."""
+    return read_settings(Settings, **overrides)

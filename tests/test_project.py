@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import settings_table
+from agents.engines.vllm_options import VllmOptions
+from agents.environment import settings_table
+from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agents", "aiac", "benchmarks", "puzzles", "service", "tournament", "training")
@@ -63,7 +65,8 @@ def readme() -> str:
 
 
 def test_the_readme_holds_the_table_of_settings_as_the_code_defines_it():
-    assert settings_table() in readme()
+    assert settings_table(Settings) in readme()
+    assert settings_table(VllmOptions) in readme()
 
 
 def test_every_command_and_every_make_target_is_in_the_readme():

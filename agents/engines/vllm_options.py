@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class VllmOptions(BaseSettings):
-    """Handed to vLLM as its engine arguments of the same names. Raises as pydantic does; see ``read_settings``."""
+    """Handed to vLLM as its engine arguments of the same names. Build it with ``read_settings``."""
 
     model_config = SettingsConfigDict(
         env_prefix="AIAC_VLLM_", env_file=None, env_ignore_empty=True, extra="forbid", frozen=True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agents.environment import settings_table
 from agents.errors import InputError, outcome_of
-from service.settings import Settings, load_settings, settings_table
+from service.settings import Settings, load_settings
 
 
 def test_defaults() -> None:
@@ -68,7 +69,7 @@ def test_a_key_is_never_shown() -> None:
 
 
 def test_the_table_has_a_line_for_every_setting() -> None:
-    lines = settings_table().splitlines()
+    lines = settings_table(Settings).splitlines()
     assert len(lines) == 2 + len(Settings.model_fields)
     assert all(line.count("|") == 4 for line in lines)
     for name, field in Settings.model_fields.items():
