@@ -37,11 +37,11 @@ SLOWEST, FASTEST = 4.0, 1 / 16
 """The ratios a window may show. Upwards it is bounded closely: what is slow once is mostly no fault of the engine."""
 SAME_BATCH_S = 0.002
 """Steps that end within this of each other belong to one batch, so that its time is theirs together."""
-OVERHEAD_SHARE = 0.15
+OVERHEAD_SHARE = 0.3
 """How much of the first window is put down to the engine's own ``a``, until windows of other sizes tell them apart.
 
-With none, an engine that batches is known for twice as slow after a quiet minute; with half, one that does not is
-thought too fast by a quarter until then.
+Too little of it, and an engine that batches seems slow after every quiet minute until a burst has taught otherwise (in
+simulation, half as many full answers in the burst); too much, and one that does not seems too fast by that much.
 """
 
 
@@ -208,7 +208,7 @@ class EngineQueue:
             if not self._members.setdefault(member, _Estimate()).updates:
                 self._members[member].value = (window.end_s - window.start_s) / total
         if not self._overhead.value:
-            self._overhead.value = OVERHEAD_SHARE * (window.end_s - window.start_s) / window.rounds
+            self._overhead.value = OVERHEAD_SHARE * (window.end_s - window.start_s)
         self._update(window)
 
     def _update(self, window: _Window) -> None:

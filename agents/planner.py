@@ -63,7 +63,8 @@ class Planner:
             elif (done_s := ready_s + best(offers).step_s) <= remaining_s and (not soonest or done_s < soonest[0]):
                 soonest = done_s, best(offers)
         if not chosen:
-            return Plan("fewer members", {soonest[1].member: 1}) if soonest else Plan("nothing", {})
+            alone: PlanKind = "fewer members" if len(self.voters) > 1 else "fewer orders"
+            return Plan(alone, {soonest[1].member: 1}) if soonest else Plan("nothing", {})
         kind: PlanKind = max((rung.kind for rung in chosen), key=KINDS.index)
         steps = {member: n for rung in chosen for member, n in rung.steps.items()}
         return Plan(kind if len(chosen) == len(self._groups) else "fewer members", steps)
