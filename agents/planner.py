@@ -14,7 +14,8 @@ from agents.voter import Voter
 SAFETY = 0.8
 """How much of the time left the cheapest rung may fill: predictions are means, and a late answer counts for nothing."""
 HELD_BACK = 0.1
-"""How much less of it the fullest rung may fill, and those between in proportion: what arrives next finds room then.
+"""How much less of it the fullest rung may fill while others wait, and those between in proportion: there is room then
+for what arrives next.
 
 In simulated time at twice the capacity this refuses none of the questions instead of 10%.
 """
@@ -102,8 +103,9 @@ class Planner:
 
 def _highest(offers: Sequence[Offer], remaining_s: float, ready_s: float, *, idle: bool) -> Rung | None:
     ladder = list(rungs(offers))
+    held_back = 0.0 if idle else HELD_BACK
     for below, rung in zip(reversed(range(len(ladder))), ladder, strict=True):
-        share = SAFETY - HELD_BACK * below / max(len(ladder) - 1, 1)
+        share = SAFETY - held_back * below / max(len(ladder) - 1, 1)
         if ready_s + rung.cost_s <= share * remaining_s:
             return rung
     return ladder[-1] if idle else None

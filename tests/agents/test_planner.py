@@ -57,6 +57,14 @@ def test_what_waits_already_takes_from_the_time() -> None:
     assert bench.plan(8.0) == Plan("fewer orders", {"a": 2, "b": 1})
 
 
+def test_while_others_wait_the_fullest_rung_leaves_room_for_the_next_one() -> None:
+    bench = Bench({"a": 4})
+    # Alone it may fill 0.8 of the time; behind another the fullest rung may fill 0.7: five steps do not fit into 4.6 s.
+    assert bench.plan(6.0) == Plan("full", {"a": 4})
+    bench.wait(0, 1)
+    assert bench.plan(6.6) == Plan("fewer orders", {"a": 2})
+
+
 def test_a_long_queue_on_one_engine_takes_nothing_from_another() -> None:
     bench = Bench({"a": 4}, {"b": 4})
     bench.wait(0, 50)
