@@ -134,7 +134,7 @@ class EngineQueue:
         self._batch = 1
 
     def step_s(self, member: str, size: int) -> float:
-        """Seconds that one more step adds to the queue; 0 until anything on this engine has been measured."""
+        """Seconds that one more step adds to the queue; 0 until one of the member has been measured."""
         estimate = self._members.get(member)
         return estimate.value * size if estimate else 0.0
 
@@ -176,11 +176,12 @@ class EngineQueue:
     def abandon(self, member: str, size: int) -> None:
         """One step of ``member`` will not be computed. Called by its reservation."""
         now = self._clock()
-        window = self._window
-        passed_s = now - window.start_s
-        if not window.sizes and passed_s > self._overhead.value + self.step_s(member, size):
-            # Nothing at all was completed for longer than one step takes: that much at least it costs now.
-            self._raise_to(member, size, passed_s)
+        silent_s = now - self._window.end_s
+        waiting = {name: size for name, total in self._sizes.items() if total}
+        if silent_s > self._overhead.value + sum(self.step_s(name, size) for name in waiting):
+            # For longer than a step of each takes nothing was completed: that much at least they cost now.
+            self._learn(self._window)
+            self._raise_to(waiting, silent_s)
             self._window = _Window(now, now)
         self._remove(member, size)
 
@@ -192,20 +193,24 @@ class EngineQueue:
         if not self.outstanding and window.sizes and (whole or window.end_s - window.start_s > SAME_BATCH_S):
             self._learn(window)
 
-    def _raise_to(self, member: str, size: int, passed_s: float) -> None:
-        estimate = self._members.get(member)
-        if estimate and estimate.updates:
-            self._update(_Window(0.0, passed_s, {member: size}, rounds=1.0))
-        else:
-            # A bound is no measurement yet: the first one starts afresh.
-            self._members[member] = _Estimate(passed_s / size)
+    def _raise_to(self, sizes: dict[str, int], passed_s: float) -> None:
+        measured = {member: size for member, size in sizes.items() if self._updates(member)}
+        for member, size in sizes.items():
+            if member not in measured:
+                # A bound is no measurement yet: the first one starts afresh.
+                self._members[member] = _Estimate(passed_s / len(sizes) / size)
+        if measured:
+            self._update(_Window(0.0, passed_s, measured, rounds=1.0))
+
+    def _updates(self, member: str) -> int:
+        return self._members.setdefault(member, _Estimate()).updates
 
     def _learn(self, window: _Window) -> None:
         if window.end_s <= window.start_s:
             return
         total = sum(window.sizes.values())
         for member in window.sizes:
-            if not self._members.setdefault(member, _Estimate()).updates:
+            if not self._updates(member):
                 self._members[member].value = (window.end_s - window.start_s) / total
         if not self._overhead.value:
             self._overhead.value = OVERHEAD_SHARE * (window.end_s - window.start_s)

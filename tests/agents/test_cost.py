@@ -140,6 +140,33 @@ def test_an_engine_that_completes_nothing_gets_dearer(clock: Clock, queue: Engin
     assert predicted_s(queue, 1) == pytest.approx(5.5, rel=0.1)
 
 
+def test_an_engine_that_stops_while_questions_keep_coming_gets_dearer(clock: Clock, queue: EngineQueue) -> None:
+    compute(clock, [queue.reserve("one", SIZE, 20)], 0.2)
+    last = queue.reserve("one", SIZE, 2)
+    clock.now_s += 0.2
+    last.complete()
+    before = queue.step_s("one", SIZE)
+    for _ in range(5):
+        following = queue.reserve("one", SIZE, 1)
+        clock.now_s += 5.5
+        last.release()
+        last = following
+    assert queue.outstanding == 1
+    assert queue.step_s("one", SIZE) > 3 * before
+
+
+def test_a_step_given_up_behind_a_dear_one_does_not_get_dearer_for_it(clock: Clock, queue: EngineQueue) -> None:
+    for _ in range(20):
+        compute(clock, [queue.reserve("dear", SIZE, 1)], 2.0)
+        compute(clock, [queue.reserve("cheap", SIZE, 1)], 0.1)
+    before = queue.step_s("cheap", SIZE)
+    queue.reserve("dear", SIZE, 1)
+    behind = queue.reserve("cheap", SIZE, 1)
+    clock.now_s += 1.5
+    behind.release()
+    assert queue.step_s("cheap", SIZE) == before
+
+
 def test_an_engine_that_never_completed_anything_costs_what_was_waited_for_it(clock: Clock, queue: EngineQueue) -> None:
     waiting = queue.reserve("one", SIZE, 1)
     clock.now_s += 5.5
