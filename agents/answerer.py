@@ -6,18 +6,24 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
+from agents.cost import CostModel, Reservation
 from agents.deadline import Deadline
 from agents.ensemble import AnytimePool
 from agents.errors import AiacError, EngineError
 from agents.manifest import Manifest
+from agents.planner import PlanKind, Planner
 from agents.schema import LETTERS, Answer, Question
 from agents.voter import Vote, Voter
 
 logger = logging.getLogger(__name__)
+LATE = "late"
+LEFT_OUT = "left out: not enough time"
+NOT_SERVED = "not served now"
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,18 @@ class MemberReport:
 
 @dataclass(frozen=True)
 class Verdict:
-    """An answer, and what it rests on. ``degraded`` when any member was left out or cut short."""
+    """An answer, and what it rests on. ``degraded`` when any member was left out or cut short.
+
+    ``rung`` and ``planned``, steps by member, say what the members were asked for in the time there was.
+    """
 
     answer: Answer
     probabilities: list[float]
     members: list[MemberReport]
     elapsed_ms: float
     degraded: bool
+    rung: PlanKind = "full"
+    planned: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -52,31 +63,58 @@ class _Tally:
 
 
 class Answerer:
-    """Runs the members of an ensemble concurrently, pools what has arrived, and stops at the deadline."""
+    """Runs the members of an ensemble concurrently, pools what has arrived, and stops at the deadline.
 
-    def __init__(self, manifest: Manifest, voters: Sequence[Voter]) -> None:
+    When all that is queued leaves too little time for every member, it asks for less: ``agents.planner``.
+    """
+
+    def __init__(self, manifest: Manifest, voters: Sequence[Voter], costs: CostModel | None = None) -> None:
         self._manifest = manifest
+        self._costs = costs or CostModel()
         self.set_voters(voters)
 
     def set_voters(self, voters: Sequence[Voter]) -> None:
-        """Replaces who votes; an answer under way goes on with those it began with."""
+        """Replaces the voters from the next answer on; those in flight go on with the ones they began with.
+
+        What a member's steps cost is remembered by its name. To be called in the event loop that answers.
+        """
         # Members of weight 0 are in a manifest to be measured; an answer does not wait for them.
-        self._voters = [voter for voter in voters if voter.member.weight > 0]
-        self._weights = {voter.member.name: voter.member.weight for voter in self._voters}
+        self._planner = Planner([voter for voter in voters if voter.member.weight > 0], self._costs)
+        self._costs.keep([voter.engine for voter in self._planner.voters])
 
     @property
     def voters(self) -> Sequence[Voter]:
-        return self._voters
+        return self._planner.voters
+
+    def wait_s(self) -> float:
+        """Seconds until the slowest engine would be done with what is queued now, as predicted."""
+        return self._costs.wait_s()
+
+    def shortfall_s(self, question: Question, deadline: Deadline) -> float:
+        """Seconds until at least one step of one member would fit before ``deadline``; 0 when it does now.
+
+        Also 0 when the deadline is over or there is no voter: waiting would not help.
+        """
+        return 0.0 if deadline.expired else self._planner.shortfall_s(question, deadline.remaining_s())
 
     async def answer(self, question: Question, deadline: Deadline) -> Verdict:
-        """The pool's best letter when every member has voted, or at the deadline, whichever comes first.
+        """The pool's best letter when every member asked has voted, or at the deadline, whichever comes first.
 
-        With no vote at all the answer is the likeliest key by the manifest's prior, flagged as degraded. Cancelling
-        stops the members' work.
+        Asked is what is predicted to fit: fewer orders or fewer members where not all does. With no vote at all the
+        answer is the likeliest key by the manifest's prior. Both are flagged as degraded. Cancelling stops the members'
+        work. What is asked is counted as queued before this first suspends.
         """
         started = time.perf_counter()
-        tally = _Tally(AnytimePool(self._manifest.pooling, self._weights))
-        tasks = [asyncio.create_task(self._follow(voter, question, tally)) for voter in self._voters]
+        planner, remaining_s = self._planner, deadline.remaining_s()
+        plan = planner.plan(question, remaining_s)
+        weights = {voter.member.name: voter.member.weight for voter in planner.voters}
+        tally = _Tally(AnytimePool(self._manifest.pooling, weights))
+        tasks = []
+        for voter, reservation in planner.reserve(question, plan):
+            task = asyncio.create_task(self._follow(voter, question, reservation, tally))
+            # Not in a finally of the task: one that is cancelled before it starts never gets there.
+            task.add_done_callback(partial(_release, reservation))
+            tasks.append(task)
         try:
             if tasks:
                 timeout = None if deadline.at_s == float("inf") else deadline.remaining_s()
@@ -86,9 +124,15 @@ class Answerer:
                 task.cancel()
         pooled = tally.pool.current()
         probabilities = pooled or self._manifest.answer_prior_for(len(question.choices))
+        served = [member.name for member in self._manifest.members if member.weight > 0]
+        silence = {name: LEFT_OUT if remaining_s and name not in plan.steps else LATE for name in weights}
         reports = [
-            MemberReport(name, tally.votes.get(name), tally.errors.get(name, None if name in tally.votes else "late"))
-            for name in self._weights
+            MemberReport(
+                name,
+                vote := tally.votes.get(name),
+                tally.errors.get(name, None if vote else silence.get(name, NOT_SERVED)),
+            )
+            for name in dict.fromkeys([*served, *weights])
         ]
         letter = LETTERS[probabilities.index(max(probabilities))]
         return Verdict(
@@ -97,13 +141,18 @@ class Answerer:
             members=reports,
             elapsed_ms=(time.perf_counter() - started) * 1000,
             degraded=not reports or not all(report.complete for report in reports),
+            rung=plan.kind,
+            planned=plan.steps,
         )
 
-    async def _follow(self, voter: Voter, question: Question, tally: _Tally) -> None:
+    async def _follow(self, voter: Voter, question: Question, reservation: Reservation, tally: _Tally) -> None:
         name = voter.member.name
+        done = 0
         try:
-            async with aclosing(voter.votes(question)) as votes:
+            async with aclosing(voter.votes(question, reservation.steps)) as votes:
                 async for vote in votes:
+                    reservation.complete(vote.steps_done - done)
+                    done = vote.steps_done
                     if not all(map(math.isfinite, vote.probabilities)):
                         raise EngineError(f"member {name} gave a distribution that is not finite")
                     tally.votes[name] = vote
@@ -117,6 +166,10 @@ class Answerer:
             logger.exception("member %s left out of an answer", name)
 
 
+def _release(reservation: Reservation, task: asyncio.Task[None]) -> None:
+    reservation.release()
+
+
 def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[MemberReport], pooled: bool) -> str:
     """One honest sentence on what the pool saw; under 100 words for any ensemble."""
     if not pooled:
@@ -124,6 +177,8 @@ def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[Mem
     shares = ", ".join(f"{LETTERS[i]} {share:.0%}" for i, share in enumerate(probabilities))
     voted = [report.vote for report in reports if report.vote is not None]
     agreeing = sum(vote.probabilities.index(max(vote.probabilities)) == LETTERS.index(letter) for vote in voted)
-    late = len(reports) - sum(report.complete for report in reports)
-    left_out = f" {late} of {len(reports)} members did not finish." if late else ""
-    return f"Pooled probabilities: {shares}. {agreeing} of {len(voted)} members chose {letter}.{left_out}"
+    absent = sum(report.error in (LEFT_OUT, NOT_SERVED) for report in reports)
+    unfinished = len(reports) - absent - sum(report.complete for report in reports)
+    late = f" {unfinished} of {len(reports)} members did not finish." if unfinished else ""
+    left_out = f" {absent} of {len(reports)} members could not be asked." if absent else ""
+    return f"Pooled probabilities: {shares}. {agreeing} of {len(voted)} members chose {letter}.{late}{left_out}"

@@ -14,6 +14,7 @@ AiacError
 ├── EngineError           an engine failed, or cannot do what was asked of it
 │   └── PromptTooLongError
 ├── NotReadyError         nothing can answer now: still loading, or every member failed
+├── BusyError             so much is queued that an answer would be late
 └── MissingExtraError     an optional dependency is not installed
 """
 
@@ -88,6 +89,14 @@ class NotReadyError(AiacError):
     """Nothing can answer now."""
 
 
+class BusyError(AiacError):
+    """More is queued than can be done before an answer is due. ``retry_after_s`` is when it would fit, at least 1."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
 class MissingExtraError(AiacError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 
@@ -103,6 +112,7 @@ OUTCOMES: dict[type[AiacError], Outcome] = {
     TooLargeError: Outcome(413, 2, "Request too large"),
     InputError: Outcome(422, 2, "Invalid input"),
     NotReadyError: Outcome(503, 1, "Not ready"),
+    BusyError: Outcome(503, 1, "Busy"),
     EngineError: Outcome(503, 1, "Engine failure"),
     AiacError: Outcome(500, 1, "Internal error"),
 }

@@ -29,22 +29,31 @@ class Vote:
 
 
 class Voter:
-    """Binds a member of a manifest to the engine (and adapter) that computes it."""
+    """Binds a member of a manifest to the engine (and adapter) that computes it.
+
+    Voters with the same ``engine`` share its queue.
+    """
 
     def __init__(self, member: Member, engine: Engine, renderer: PromptRenderer, adapter: str | None = None) -> None:
         self.member = member
-        self._engine = engine
+        self.engine = engine
         self._renderer = renderer
         self._adapter = adapter
 
     def steps(self, question: Question) -> int:
         """How many engine calls a complete vote takes: one an order for letters, one for cloze."""
-        return len(self._orders(question)) if self.member.method == "letter" else 1
+        if self.member.method != "letter":
+            return 1
+        n = len(question.choices)
+        return n if self.member.orders is None else min(self.member.orders, n)
 
-    async def votes(self, question: Question) -> AsyncGenerator[Vote, None]:
-        """The vote after each step, the last one complete. Raises as the engine does."""
+    async def votes(self, question: Question, steps: int | None = None) -> AsyncGenerator[Vote, None]:
+        """The vote after each step, ``steps`` of them; without a number, or with enough, the last one is complete.
+
+        Raises as the engine does.
+        """
         if self.member.method == "letter":
-            async for vote in self._letter_votes(question):
+            async for vote in self._letter_votes(question, steps):
                 yield vote
         else:
             yield await self._cloze_vote(question)
@@ -54,11 +63,9 @@ class Voter:
         *_, last = [vote async for vote in self.votes(question)]
         return last
 
-    def _orders(self, question: Question) -> list[Order]:
-        return cyclic_orders(len(question.choices), self.member.orders)
-
-    async def _letter_votes(self, question: Question) -> AsyncGenerator[Vote, None]:
-        orders = self._orders(question)
+    async def _letter_votes(self, question: Question, steps: int | None) -> AsyncGenerator[Vote, None]:
+        total = self.steps(question)
+        orders = cyclic_orders(len(question.choices), total if steps is None else min(steps, total))
         prior = self.member.prior.get(len(question.choices))
         # All orders are queued at once, so that the engine may batch them; each counts as soon as it is there.
         tasks = {asyncio.create_task(self.label_logprobs(question, order)): order for order in orders}
@@ -68,7 +75,7 @@ class Voter:
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 seen += [(tasks[task], task.result()) for task in done]
-                yield self._vote(letter_scores(seen, prior), len(seen), len(orders))
+                yield self._vote(letter_scores(seen, prior), len(seen), total)
         finally:
             for task in tasks:
                 task.cancel()
@@ -77,14 +84,14 @@ class Voter:
     async def label_logprobs(self, question: Question, order: Order) -> list[float]:
         """Log-probs of the labels by place, with the choices shown in ``order``."""
         prompt = self._renderer.letter(question, order)
-        return await self._engine.next_token_logprobs(prompt.token_ids, prompt.label_ids, self._adapter)
+        return await self.engine.next_token_logprobs(prompt.token_ids, prompt.label_ids, self._adapter)
 
     async def _cloze_vote(self, question: Question) -> Vote:
         prompts = [self._renderer.cloze(question)]
         if self.member.method == "cloze_pmi":
             prompts.append(self._renderer.unconditional(question))
         conditional, *unconditional = await asyncio.gather(
-            *(self._engine.continuation_logprobs(p.token_ids, p.continuations, self._adapter) for p in prompts)
+            *(self.engine.continuation_logprobs(p.token_ids, p.continuations, self._adapter) for p in prompts)
         )
         scores = cloze_scores(
             self.member.method, question.choices, conditional, unconditional[0] if unconditional else None

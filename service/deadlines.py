@@ -25,6 +25,9 @@ class DeadlinePolicy:
         Organisers allow N × the limit for N questions, so question i is due after (i + 1) × the limit, less the margin.
         ``requested_ms`` counts from the arrival, bounds the whole request, and may only shorten. ``arrived_s`` is a
         time of ``time.monotonic``.
+
+        Since later questions of a batch have more time, admission does not refuse a batch: a question that comes late
+        to a long queue is asked of fewer members, and only one whose turn comes too late gets the prior's answer.
         """
         due = Deadline(arrived_s + (position + 1) * self.limit_s - self.margin_s)
         return due if requested_ms is None else due.earlier_of(Deadline(arrived_s + requested_ms / 1000))

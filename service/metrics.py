@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from agents.answerer import Verdict
+from agents.answerer import LEFT_OUT, NOT_SERVED, Verdict
+from agents.planner import KINDS
 from service.state import ServiceState
 
-Outcome = Literal["complete", "degraded", "refused"]
+Outcome = Literal["complete", "degraded", "refused", "busy", "abandoned"]
 
 # Seconds; dense around the limits of the known editions (6 and 9 s, less a margin).
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 5.5, 6, 7, 8, 8.5, 9, 13, 30, 60)
@@ -22,12 +23,22 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._answers = Counter(
             "aiac_answers",
-            "Questions by outcome: complete, degraded (members left out or cut short), refused (invalid, or not ready)",
+            "Questions by outcome: complete, degraded (members left out or cut short), refused (invalid, not ready), "
+            "busy (refused, since the answer would be late), abandoned (requests whose client hung up)",
             ["outcome"],
             registry=self.registry,
         )
-        for outcome in ("complete", "degraded", "refused"):
+        for outcome in get_args(Outcome):
             self._answers.labels(outcome)
+        self._admitted = Counter("aiac_admitted", "Single questions that admission let in", registry=self.registry)
+        self._rungs = Counter(
+            "aiac_rungs",
+            "Answers by what the time left let the members be asked for",
+            ["rung"],
+            registry=self.registry,
+        )
+        for kind in KINDS:
+            self._rungs.labels(kind)
         self._seconds = Histogram(
             "aiac_answer_seconds",
             "Seconds from a request's arrival to the answer",
@@ -40,19 +51,48 @@ class Metrics:
             ["member"],
             registry=self.registry,
         )
+        self._left_out = Counter(
+            "aiac_member_left_out",
+            "Answers for which a member was not asked, for want of time or since its engine does not serve",
+            ["member"],
+            registry=self.registry,
+        )
         self._batch_questions = Counter(
             "aiac_batch_questions", "Questions that came in batches", registry=self.registry
         )
         in_flight = Gauge("aiac_in_flight", "Questions being answered now", registry=self.registry)
         in_flight.set_function(lambda: state.in_flight)
+        wait = Gauge(
+            "aiac_predicted_wait_seconds",
+            "Seconds until the slowest engine would be done with what is queued now, as predicted",
+            registry=self.registry,
+        )
+        wait.set_function(lambda: state.ensemble.answerer.wait_s() if state.ensemble else 0.0)
 
     def answered(self, verdict: Verdict, seconds: float) -> None:
         """Counts an answer that took ``seconds`` from the request's arrival."""
         self._answers.labels("degraded" if verdict.degraded else "complete").inc()
         self._seconds.observe(seconds)
+        self._rungs.labels(verdict.rung).inc()
         for report in verdict.members:
-            if not report.complete:
+            done = report.vote.steps_done if report.vote else 0
+            if report.error in (LEFT_OUT, NOT_SERVED):
+                self._left_out.labels(report.name).inc()
+            # Fewer orders than the manifest's, when no more were asked for, are not the member's fault.
+            elif not done or done < verdict.planned.get(report.name, 0):
                 self._failures.labels(report.name).inc()
+
+    def admitted(self) -> None:
+        """Counts a single question that admission let in."""
+        self._admitted.inc()
+
+    def busy(self) -> None:
+        """Counts a question that admission refused."""
+        self._answers.labels("busy").inc()
+
+    def abandoned(self) -> None:
+        """Counts a request whose client hung up."""
+        self._answers.labels("abandoned").inc()
 
     def refused(self) -> None:
         """Counts a question that got no answer."""

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from agents.schema import KEY_FIELDS, LETTERS, MAX_CHOICE_CHARS, MAX_CHOICES, MAX_QUESTION_CHARS, MIN_CHOICES
 from service.middleware import OPEN_PATHS
-from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem
+from service.problems import MEDIA_TYPE, Problem
 
 EASY = {"question": "What is the capital of France?", "choices": ["London", "Paris", "Rome", "Madrid"]}
 """A question for examples; any model answers it."""
@@ -19,7 +19,7 @@ _MEANINGS = {
     401: "The bearer key is missing or wrong.",
     413: "The body is over the limit.",
     422: "Something sent is wrong: the field, what was found and what is expected.",
-    503: "Nothing can answer now: still loading, or loading failed.",
+    503: "Nothing can answer now (still loading, or loading failed), or more is queued than can be done in time.",
 }
 
 
@@ -34,7 +34,10 @@ def _problem(status: int) -> dict[str, Any]:
         "content": {MEDIA_TYPE: {"schema": _PROBLEM_REF}},
     }
     if status == 503:
-        wait = {"description": f"Seconds to wait ({RETRY_AFTER_SECONDS}).", "schema": {"type": "integer"}}
+        wait = {
+            "description": "Whole seconds to wait: until an answer would be in time again, where that is the reason.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
         response["headers"] = {"Retry-After": wait}
     return response
 

@@ -17,11 +17,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
-from agents.errors import AiacError, InputError, UnauthorizedError, describe, outcome_of
+from agents.errors import AiacError, BusyError, InputError, UnauthorizedError, describe, outcome_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
-"""What a 503 tells the client to wait: a small model loads in about that time, and a wrong guess costs one request."""
+"""What a 503 tells the client to wait, unless its error knows better: a small model loads in about that time, and a
+wrong guess costs one request."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def problem_response(error: AiacError, scope: Scope, **extensions: Any) -> Respo
     )
     headers = {}
     if outcome.http_status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers["Retry-After"] = str(error.retry_after_s if isinstance(error, BusyError) else RETRY_AFTER_SECONDS)
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
     content = _problem(_urn(error), outcome.title, outcome.http_status, str(error), scope)
@@ -96,7 +97,7 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(request: Request, error: ClientDisconnect) -> Response:
         # Nobody reads this; without it a client that hangs up would be logged as a failure of the service.
-        detail = "The client closed the connection before the body was complete."
+        detail = "The client closed the connection before it had an answer."
         return ProblemResponse(_problem("about:blank", "Bad Request", 400, detail, request.scope), 400)
 
     @app.exception_handler(Exception)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import WithJsonSchema
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agents.answerer import Verdict
 from agents.deadline import Deadline
-from agents.errors import AiacError, InputError, QuestionError
+from agents.errors import AiacError, BusyError, InputError, QuestionError
 from agents.loading import LoadedEnsemble
 from agents.schema import BrokenRow, Question, read_question, read_questions
 from service import schemas
+from service.admission import admit
 from service.body import parse
 from service.deadlines import HEADER, MAX_DEADLINE_MS, DeadlinePolicy, read_deadline_ms
+from service.disconnect import while_connected
 from service.metrics import Metrics
 from service.middleware import arrived_s
 from service.openapi import QUESTION_BODY, QUESTIONS_BODY, problems
@@ -27,6 +30,7 @@ from service.problems import JsonResponse
 from service.settings import Settings
 from service.state import ServiceState
 
+T = TypeVar("T")
 Detail = Annotated[bool, Query(description="Whether to return what the answer rests on as well.")]
 
 
@@ -69,16 +73,19 @@ class AnswerService:
         self.settings = settings
 
     async def one(self, request: Request, requested_ms: int | None) -> tuple[LoadedEnsemble, Question, Verdict]:
-        """The answer to the question in a request's body. Raises NotReadyError, and InputError for the body."""
+        """The answer to the question in a request's body.
+
+        Raises NotReadyError, InputError for the body, BusyError when it would be late, and ClientDisconnect.
+        """
         with self._counting_refusals():
             ensemble = self.state.require_ensemble()
             question = parse(await request.body(), single_question)
         arrived = arrived_s(request)
         deadline = self.policy.deadline(arrived, requested_ms)
-        return ensemble, question, await self._answer(ensemble, question, deadline, arrived)
+        return ensemble, question, await self._connected(request, self._admitted(ensemble, question, deadline, arrived))
 
     async def many(self, request: Request, requested_ms: int | None, detail: bool) -> dict[str, Any]:
-        """The fields of BatchAnswers for a request's body. Raises as ``one`` does."""
+        """The fields of BatchAnswers for a request's body. Raises as ``one`` does, but for BusyError."""
         with self._counting_refusals():
             ensemble = self.state.require_ensemble()
             # On a thread, since reading a full batch takes long enough to make other requests late.
@@ -103,13 +110,34 @@ class AnswerService:
                 return schemas.canonical(verdict)
             return schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(row(position, question)) for position, question in enumerate(rows)]
+        async def all_rows() -> list[dict[str, Any] | None]:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(row(position, question)) for position, question in enumerate(rows)]
+            return [task.result() for task in tasks]
+
         broken = [(position, row) for position, row in enumerate(rows) if isinstance(row, BrokenRow)]
         return {
-            "answers": [task.result() for task in tasks],
+            "answers": await self._connected(request, all_rows()),
             "errors": [{"index": position, "detail": row.reason} for position, row in broken],
         }
+
+    async def _connected(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await while_connected(request, work)
+        except ClientDisconnect:
+            self.metrics.abandoned()
+            raise
+
+    async def _admitted(
+        self, ensemble: LoadedEnsemble, question: Question, deadline: Deadline, arrived: float
+    ) -> Verdict:
+        try:
+            admit(ensemble.answerer, question, deadline)
+        except BusyError:
+            self.metrics.busy()
+            raise
+        self.metrics.admitted()
+        return await self._answer(ensemble, question, deadline, arrived)
 
     async def _answer(
         self, ensemble: LoadedEnsemble, question: Question, deadline: Deadline, arrived: float

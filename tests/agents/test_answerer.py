@@ -7,12 +7,17 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member
+from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member, manifest_of
+from polling import until
+from simulation import measured_costs
 
 from agents.answerer import Answerer, MemberReport, Verdict
+from agents.cost import CostModel, size_of
 from agents.deadline import Deadline
 from agents.manifest import Member
+from agents.prompts import PromptRenderer
 from agents.schema import Question, read_question
+from agents.voter import Voter
 
 T = TypeVar("T")
 SHORT_S = 0.1
@@ -190,3 +195,87 @@ def test_a_reasoning_stays_under_a_hundred_words_for_a_large_ensemble() -> None:
     members = [letter_member(f"m{i}") for i in range(30)]
     verdict = answer(answerer_on(ScriptedEngine(), *members), ten)
     assert 0 < len(verdict.answer.reasoning.split()) < 100
+
+
+def voters_on(engine: ScriptedEngine, *members: Member) -> list[Voter]:
+    renderer = PromptRenderer(engine.tokenizer)
+    return [Voter(member, engine, renderer, member.name) for member in members]
+
+
+def measured(engine: ScriptedEngine, step_s: float, *members: Member) -> CostModel:
+    return measured_costs({member.name: engine for member in members}, size_of(CAPITAL), step_s)
+
+
+def test_where_not_all_orders_fit_fewer_are_asked_for() -> None:
+    engine = ScriptedEngine(knows={"one": "Paris"})
+    member = letter_member("one", orders=4)
+    answerer = Answerer(manifest_of(member), voters_on(engine, member), measured(engine, 1.0, member))
+    verdict = answer(answerer, deadline=Deadline.after(3.5))
+    vote = report_of(verdict, "one").vote
+    assert vote is not None
+    assert (len(engine.calls), vote.steps_done, vote.steps_total) == (2, 2, 4)
+    assert (verdict.rung, dict(verdict.planned), verdict.degraded) == ("fewer orders", {"one": 2}, True)
+    assert verdict.answer.letter == "B"
+
+
+def test_a_member_for_which_there_is_no_time_is_not_asked_and_the_answer_says_so() -> None:
+    engine = ScriptedEngine(knows={"heavy": "Paris"})
+    members = [letter_member("heavy", weight=0.7), letter_member("light", weight=0.3)]
+    answerer = Answerer(manifest_of(*members), voters_on(engine, *members), measured(engine, 1.0, *members))
+    verdict = answer(answerer, deadline=Deadline.after(2.0))
+    assert [adapter for adapter, _ in engine.calls] == ["heavy"]
+    assert report_of(verdict, "light") == MemberReport("light", None, "left out: not enough time")
+    assert (verdict.answer.letter, verdict.rung, verdict.degraded) == ("B", "fewer members", True)
+    assert verdict.answer.reasoning.endswith("1 of 1 members chose B. 1 of 2 members could not be asked.")
+
+
+def test_a_member_of_the_manifest_that_has_no_voter_is_missing_from_the_answer() -> None:
+    engine = ScriptedEngine(knows={"served": "Paris"})
+    members = [letter_member("down"), letter_member("served"), letter_member("measured", weight=0)]
+    verdict = answer(Answerer(manifest_of(*members), voters_on(engine, members[1])))
+    assert [report.name for report in verdict.members] == ["down", "served"]
+    assert report_of(verdict, "down") == MemberReport("down", None, "not served now")
+    assert (verdict.answer.letter, verdict.rung, verdict.degraded) == ("B", "full", True)
+
+
+def test_without_any_voter_the_answer_is_the_likeliest_key() -> None:
+    verdict = answer(Answerer(manifest_of(letter_member("down")), []))
+    assert (verdict.answer.letter, verdict.degraded, verdict.rung) == ("C", True, "nothing")
+
+
+def test_an_answer_in_flight_keeps_the_voters_it_began_with() -> None:
+    dying, fresh = ScriptedEngine(hanging={"one"}), ScriptedEngine(knows={"one": "Rome"})
+    member = letter_member("one")
+    answerer = Answerer(manifest_of(member), voters_on(dying, member))
+
+    async def work() -> tuple[Verdict, Verdict]:
+        before = asyncio.create_task(answerer.answer(CAPITAL, Deadline.after(SHORT_S)))
+        await dying.entered.wait()
+        answerer.set_voters(voters_on(fresh, member))
+        return await answerer.answer(CAPITAL, Deadline.never()), await before
+
+    after, before = run(work())
+    assert (after.answer.letter, after.degraded) == ("C", False)
+    assert report_of(before, "one") == MemberReport("one", None, "late")
+    assert len(dying.calls) == len(fresh.calls) == 1
+
+
+def test_nothing_stays_queued_after_an_answer_however_it_ends() -> None:
+    engine = ScriptedEngine(hanging={"slow"}, failing={"broken"})
+    members = [letter_member("slow", orders=3), letter_member("broken"), letter_member("sound")]
+    costs = CostModel()
+    answerer = Answerer(manifest_of(*members), voters_on(engine, *members), costs)
+    queue = costs.queue(engine)
+
+    async def work() -> None:
+        cancelled_before_it_began = asyncio.create_task(answerer.answer(CAPITAL, Deadline.never()))
+        await asyncio.sleep(0)
+        assert queue.outstanding == 5
+        cancelled_before_it_began.cancel()
+        await asyncio.wait([cancelled_before_it_began])
+        await answerer.answer(CAPITAL, Deadline.after(SHORT_S))
+        await until(lambda: queue.outstanding == 0)
+
+    run(work())
+    assert engine.running == 0
+    assert answerer.wait_s() == 0

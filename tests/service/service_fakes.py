@@ -14,6 +14,7 @@ from char_tokenizer import CharTokenizer
 from fastapi import FastAPI
 
 from agents.answerer import Answerer
+from agents.cost import CostModel
 from agents.engines.protocol import Generation
 from agents.errors import EngineError
 from agents.hosting import Host, MemberStatus
@@ -35,7 +36,8 @@ class FakeEngine:
     """Gives the label in front of ``knows`` a probability of 0.7 and shares the rest out.
 
     Members in ``hanging`` never answer, those in ``failing`` raise EngineError. With a ``gate``, every call waits for
-    it. ``prompts`` holds what was asked, ``entered`` is set by the first call.
+    it; ``stopped`` is set when one is cancelled there. ``prompts`` holds what was asked, ``entered`` is set by the
+    first call.
     """
 
     knows: str = "Paris"
@@ -46,6 +48,7 @@ class FakeEngine:
     closed: bool = False
     prompts: list[str] = field(default_factory=list)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
     tokenizer: CharTokenizer = field(default_factory=CharTokenizer)
     dtype: str = "float32"
 
@@ -56,7 +59,11 @@ class FakeEngine:
         self.prompts.append(text)
         self.entered.set()
         if self.gate is not None:
-            await self.gate.wait()
+            try:
+                await self.gate.wait()
+            except asyncio.CancelledError:
+                self.stopped.set()
+                raise
         if adapter in self.hanging:
             await asyncio.Event().wait()
         if adapter in self.failing:
@@ -81,7 +88,9 @@ class FakeEngine:
         self.closed = True
 
 
-def ensemble_on(engine: FakeEngine, statuses: Sequence[MemberStatus] = ()) -> LoadedEnsemble:
+def ensemble_on(
+    engine: FakeEngine, statuses: Sequence[MemberStatus] = (), costs: CostModel | None = None
+) -> LoadedEnsemble:
     """Members ``first`` (weight 0.6) and ``second`` (0.4); those that ``statuses`` calls not ready do not vote."""
     members = [
         Member(name="first", method="letter", orders=2, weight=0.6),
@@ -97,7 +106,7 @@ def ensemble_on(engine: FakeEngine, statuses: Sequence[MemberStatus] = ()) -> Lo
     renderer = PromptRenderer(engine.tokenizer)
     voters = [Voter(member, engine, renderer, member.name) for member in members if member.name not in rejected]
     known = list(statuses) or [MemberStatus(member.name, True, 0.0001) for member in members]
-    return LoadedEnsemble(manifest, Answerer(manifest, voters), [Host.running(engine, voters, known)])
+    return LoadedEnsemble(manifest, Answerer(manifest, voters, costs), [Host.running(engine, voters, known)])
 
 
 def loads(ensemble: LoadedEnsemble) -> Load:

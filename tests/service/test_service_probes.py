@@ -47,7 +47,11 @@ async def test_ready_without_a_rejected_member_says_so(difference: float, shown:
         "difference_nats": shown,
         "reason": "differs too much",
     }
-    assert [member["name"] for member in answer.json()["members"]] == ["second"]
+    assert [(member["name"], member["error"]) for member in answer.json()["members"]] == [
+        ("first", "not served now"),
+        ("second", None),
+    ]
+    assert answer.json()["degraded"] is True
 
 
 async def test_an_engine_that_broke_is_not_ready() -> None:

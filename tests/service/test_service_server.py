@@ -65,6 +65,27 @@ async def test_a_stop_finishes_what_is_in_flight_and_then_closes_the_engine(numb
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/answer", "/answers", "/answer_question"])
+async def test_a_client_that_hangs_up_stops_the_work_for_it(path: str) -> None:
+    engine = FakeEngine(gate=asyncio.Event())
+    async with serving(loads(ensemble_on(engine))) as server:
+        async with httpx.AsyncClient(base_url=server.client.base_url, trust_env=False) as client:
+            answer = asyncio.create_task(client.post(path, json=QUESTION))
+            await engine.entered.wait()
+            answer.cancel()
+            await asyncio.wait([answer])
+        await asyncio.wait_for(engine.stopped.wait(), timeout=5)
+        metrics = (await server.client.get("/metrics")).text
+        assert "aiac_in_flight 0.0" in metrics
+        assert 'aiac_answers_total{outcome="abandoned"} 1.0' in metrics
+        assert "aiac_predicted_wait_seconds 0.0" in metrics
+        engine.gate.set()
+        assert (await server.client.post(path, json=QUESTION)).status_code == 200
+        signal.raise_signal(signal.SIGTERM)
+        await server.task
+
+
+@pytest.mark.anyio
 async def test_a_stop_does_not_wait_longer_than_the_grace() -> None:
     engine = FakeEngine(gate=asyncio.Event())
     async with serving(loads(ensemble_on(engine)), grace_seconds=0) as server:
