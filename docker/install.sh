@@ -22,6 +22,11 @@ install() {
     "$PYTHON" -m pip install --disable-pip-version-check "$@"
 }
 
+# What pip finds wrong with the requirements of the image's own GPU stack.
+broken() {
+    "$PYTHON" -m pip check --disable-pip-version-check | grep -E '^(torch|transformers|vllm) ' || true
+}
+
 command -v "$PYTHON" >/dev/null || refuse "found no $PYTHON; expected Python 3.11 or newer (PYTHON=… names another)"
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     refuse "found $("$PYTHON" --version); expected Python 3.11 or newer"
@@ -39,9 +44,13 @@ rocm)
     pins=$(mktemp)
     trap 'rm -f "$pins"' EXIT
     "$PYTHON" docker/installed.py pins >"$pins"
+    before=$(broken)
     install --constraint "$pins" --editable '.[image]' ||
         refuse "pip failed; the image's versions stay as they are, so what the project needs must go with them: $(tr '\n' ' ' <"$pins")"
     "$PYTHON" docker/installed.py check-unchanged "$pins"
+    # pip does not look at what installed packages require of the ones that it moves.
+    after=$(broken)
+    [ "$after" = "$before" ] || refuse "the install moved what the image's GPU stack needs: $(echo "$after" | tr '\n' ' ')"
     ;;
 *)
     refuse "found '${1:-}'; expected cpu or rocm"

@@ -63,9 +63,21 @@ def test_every_setting_reaches_the_container_but_where_it_listens(service):
 
 
 @each_service
-def test_the_environment_has_no_values_so_no_secret_and_no_second_default_stands_in_the_file(service):
+def test_no_secret_and_no_second_default_of_a_setting_stands_in_the_file(service):
     assert service["environment"].keys() >= SECRETS
-    assert set(service["environment"].values()) == {None}
+    given = {name: value for name, value in service["environment"].items() if value is not None}
+    assert given == ({"AIAC_ENGINE": "${AIAC_ENGINE:-vllm}"} if service is SERVICES["rocm"] else {})
+
+
+@each_service
+def test_a_variable_that_the_image_sets_is_not_taken_away_where_the_shell_has_none(service):
+    without_value = {name for name, value in service["environment"].items() if value is None}
+    assert not without_value & environment_of(ROOT / service["build"]["dockerfile"]).keys()
+
+
+def test_both_ways_to_start_the_gpu_image_serve_by_vllm():
+    assert with_variables(SERVICES["rocm"]["environment"]["AIAC_ENGINE"]) == "vllm"
+    assert environment_of(DOCKERFILES[0])["AIAC_ENGINE"] == "vllm"
 
 
 @each_service

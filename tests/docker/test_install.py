@@ -23,11 +23,26 @@ metadata.write_text(metadata.read_text().replace("2.9.0+rocm7.0", "2.13.0"))
 """
 RECORDING_PIP = """
 import pathlib, sys
+if sys.argv[1] != "install":
+    sys.exit()
 log = pathlib.Path(sys.prefix) / "pip.log"
 constraints = pathlib.Path(sys.argv[sys.argv.index("--constraint") + 1]).read_text()
 log.write_text(" ".join(sys.argv[1:]) + "\\n" + constraints)
 """
-BROKEN_PIP = "raise SystemExit(1)"
+BROKEN_PIP = """
+import sys
+sys.exit(sys.argv[1] == "install")
+"""
+MOVING_PIP = """
+import pathlib, sys
+installed = pathlib.Path(sys.prefix) / "installed"
+if sys.argv[1] == "install":
+    installed.touch()
+elif installed.exists():
+    print("vllm 0.11.2 has requirement fastapi<0.120, but you have fastapi 0.136.3.")
+    print("some-notebook 1.0 requires another, which is not installed.")
+    sys.exit(1)
+"""
 
 
 class Environment:
@@ -125,6 +140,12 @@ def test_rocm_installs_with_every_version_of_the_gpu_stack_held_and_without_the_
 def test_rocm_fails_when_an_install_replaced_torch_and_says_from_what_to_what(image):
     sentence = refusal(image(CARELESS_PIP).install("rocm"))
     assert sentence.startswith("torch was 2.9.0+rocm7.0, is now 2.13.0: the GPU needs the image's own builds")
+
+
+def test_rocm_fails_when_an_install_moved_what_vllm_needs(image):
+    sentence = refusal(image(MOVING_PIP).install("rocm"))
+    assert "vllm 0.11.2 has requirement fastapi<0.120, but you have fastapi 0.136.3." in sentence
+    assert "some-notebook" not in sentence
 
 
 def test_rocm_names_the_versions_it_held_when_pip_finds_no_way(image):
