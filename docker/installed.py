@@ -1,0 +1,100 @@
+"""What docker/install.sh asks of an environment: `pins`, `check-unchanged FILE` and `check-cpu`.
+
+It runs before the project is installed, so it needs nothing of it. A refusal is one sentence on stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+
+OWNED_BY_THE_IMAGE = (
+    "torch", "torchvision", "torchaudio", "triton", "pytorch-triton-rocm", "vllm", "transformers", "tokenizers",
+    "numpy", "flash-attn", "amd-aiter",
+)  # fmt: skip
+"""Distributions built or chosen for the image's GPU stack. From the package index they would come as CUDA builds."""
+
+NEEDED = ("torch", "vllm")
+ON_CPU = ("transformers", "peft", "xgrammar", "agents.loading", "service.app")
+"""Beside torch and vLLM, what serving on a CPU imports."""
+
+
+def refuse(sentence: str) -> None:
+    sys.exit(f"docker/install.sh: {sentence}")
+
+
+def installed_version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError, RuntimeError) as error:
+        sys.exit(f"docker/install.sh: {name} is installed but does not import: {error}")
+
+
+def build_of(torch: ModuleType) -> str:
+    """ROCm, CUDA or CPU: what a torch was built for."""
+    return "ROCm" if torch.version.hip else "CUDA" if torch.version.cuda else "CPU"
+
+
+def pins() -> list[str]:
+    """Constraints that hold the image's GPU stack as it is. Refuses an image without torch or vLLM for ROCm."""
+    for name in NEEDED:
+        if installed_version(name) is None:
+            refuse(f"found no {name}; expected a base image (BASE_IMAGE) that has torch and vLLM for ROCm")
+    build = build_of(imported("torch"))
+    if build != "ROCm":
+        refuse(f"found torch {version('torch')}, a {build} build; expected the ROCm build of a ROCm image (BASE_IMAGE)")
+    return [f"{name}=={found}" for name in OWNED_BY_THE_IMAGE if (found := installed_version(name))]
+
+
+def check_unchanged(file: Path) -> None:
+    """Refuses when a distribution in a file that ``pins`` wrote has another version now."""
+    before = dict(line.split("==") for line in file.read_text(encoding="utf-8").split())
+    changed = [f"{name} was {was}, is now {installed_version(name) or 'gone'}"
+               for name, was in before.items() if installed_version(name) != was]  # fmt: skip
+    if changed:
+        refuse(f"{'; '.join(changed)}: the GPU needs the image's own builds, so start again from a fresh base image")
+
+
+def check_cpu() -> None:
+    """Refuses an environment in which vLLM would not compute on a CPU."""
+    torch = imported("torch")
+    build = build_of(torch)
+    if build != "CPU":
+        refuse(f"found torch {version('torch')}, a {build} build; expected a CPU build")
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        refuse(f"found no {compiler}; expected a C++ compiler: vLLM compiles a kernel when the first request comes")
+    imported("vllm")
+    imported("vllm.platforms").current_platform.import_kernels()  # a missing library is only a warning there
+    if not hasattr(torch.ops._C, "rms_norm"):
+        refuse("vLLM's kernels do not load; expected their libraries (Debian: libnuma1), as the warning above says")
+    for name in ON_CPU:
+        imported(name)
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["pins"]:
+            sys.stdout.write("".join(f"{pin}\n" for pin in pins()))
+        case ["check-unchanged", file]:
+            check_unchanged(Path(file))
+        case ["check-cpu"]:
+            check_cpu()
+        case _:
+            refuse(f"found {arguments}; expected pins, check-unchanged FILE or check-cpu")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
