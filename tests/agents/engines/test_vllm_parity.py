@@ -27,6 +27,7 @@ from agents.placement import EngineSpec
 
 pytestmark = [
     pytest.mark.model,
+    pytest.mark.vllm,
     pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
 ]
 OPTIONS = VllmOptions(max_model_len=1024, max_num_seqs=8)
