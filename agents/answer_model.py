@@ -45,7 +45,7 @@ class AAgent:
         self._thread = threading.Thread(target=self._loop.run_forever, name="aiac-agent", daemon=True)
         self._thread.start()
         self._loaded = loaded or self._run(load_from_environment(ensemble, engine))
-        self._renderer = PromptRenderer(self._loaded.engine.tokenizer)
+        self._renderer = PromptRenderer(self._loaded.engine.tokenizer, self._loaded.engine.max_tokens)
 
     @property
     def tokenizer(self) -> Any:

@@ -38,10 +38,16 @@ class MemberReport:
     def complete(self) -> bool:
         return self.vote is not None and self.vote.complete
 
+    @property
+    def truncated(self) -> bool:
+        return self.vote is not None and self.vote.truncated
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """An answer, and what it rests on. ``degraded`` when any member was left out or cut short.
+    """An answer, and what it rests on.
+
+    ``degraded`` when any member was left out or cut short, or read the question without its middle.
 
     ``rung`` and ``planned``, steps by member, say what the members were asked for in the time there was.
     """
@@ -140,7 +146,7 @@ class Answerer:
             probabilities=probabilities,
             members=reports,
             elapsed_ms=(time.perf_counter() - started) * 1000,
-            degraded=not reports or not all(report.complete for report in reports),
+            degraded=not reports or not all(report.complete and not report.truncated for report in reports),
             rung=plan.kind,
             planned=plan.steps,
         )
@@ -181,4 +187,5 @@ def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[Mem
     unfinished = len(reports) - absent - sum(report.complete for report in reports)
     late = f" {unfinished} of {len(reports)} members did not finish." if unfinished else ""
     left_out = f" {absent} of {len(reports)} members could not be asked." if absent else ""
-    return f"Pooled probabilities: {shares}. {agreeing} of {len(voted)} members chose {letter}.{late}{left_out}"
+    cut = " The question was too long and was read without its middle." if any(r.truncated for r in reports) else ""
+    return f"Pooled probabilities: {shares}. {agreeing} of {len(voted)} members chose {letter}.{late}{left_out}{cut}"

@@ -102,7 +102,7 @@ class Host:
             await self.engine.close()
 
     async def _check(self, engine: Engine, report: Report) -> tuple[list[Voter], list[MemberStatus]]:
-        renderer = PromptRenderer(engine.tokenizer)
+        renderer = PromptRenderer(engine.tokenizer, engine.max_tokens)
         voters, statuses = [], []
         for member in self.spec.members:
             report(f"checking {member.name}")

@@ -10,6 +10,8 @@ There is no instruction: with the opening, one after the choices or before the q
 Qwen2.5-Coder-1.5B: 61% of 210 without, 59% and 58% with; 0.5B: 27% of 360 without, 28% and 29% with) and costs a tenth
 of the tokens.
 
+A question that is longer than the model's context loses its middle, never its end or its choices.
+
 A manifest records ``RENDERING``; numbers of one rendering say nothing about another.
 """
 
@@ -24,6 +26,8 @@ from agents.schema import LETTERS, Question
 
 RENDERING = 2
 OPENING = "Answer:"
+MIN_QUESTION_TOKENS = 32
+"""What is always left of a question; choices that leave less room make a prompt that the engine refuses."""
 _MARK = "\u241eTEXT\u241e"
 
 
@@ -33,6 +37,7 @@ class LetterPrompt:
 
     token_ids: list[int]
     label_ids: list[int]
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,18 @@ class ClozePrompt:
 
     token_ids: list[int]
     continuations: list[list[int]]
+    truncated: bool = False
 
 
 class PromptRenderer:
-    """Prompts for one tokenizer. Raises EngineError when its template cannot carry them."""
+    """Prompts for one tokenizer, of at most ``max_tokens`` with what is scored after them.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    Raises EngineError when the chat template cannot carry them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None = None) -> None:
         self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
         rendered = tokenizer.render_chat([{"role": "user", "content": _MARK}])
         if rendered.count(_MARK) != 1:
             raise EngineError("the chat template does not hold the user's message exactly once")
@@ -60,8 +70,9 @@ class PromptRenderer:
     def letter(self, question: Question, order: Order) -> LetterPrompt:
         """The question with its choices in ``order``, lettered by place."""
         lines = [f"{LETTERS[place]}) {question.choices[choice]}" for place, choice in enumerate(order)]
-        text = "\n".join([f"Question: {question.text}", "Choices:", *lines])
-        return LetterPrompt(self._message(text), self._labels[: len(order)])
+        choices = "\n".join(["", "Choices:", *lines])
+        token_ids, truncated = self._message(f"Question: {question.text}", choices, room_for=1)
+        return LetterPrompt(token_ids, self._labels[: len(order)], truncated)
 
     def cloze(self, question: Question) -> ClozePrompt:
         """The question without its choices, and each choice as what might follow."""
@@ -77,10 +88,23 @@ class PromptRenderer:
 
     def _cloze(self, text: str, question: Question) -> ClozePrompt:
         continuations = [self._tokenizer.encode_text(self._space + choice) for choice in question.choices]
-        return ClozePrompt(self._message(text), continuations)
+        # One token more than the longest: an engine may have to sample one after it.
+        token_ids, truncated = self._message(text, "", room_for=max(map(len, continuations)) + 1)
+        return ClozePrompt(token_ids, continuations, truncated)
 
-    def _message(self, text: str) -> list[int]:
-        return [*self._before, *self._tokenizer.encode_text(text), *self._after]
+    def _message(self, question: str, choices: str, room_for: int) -> tuple[list[int], bool]:
+        """The user's message with the assistant's turn opened, and whether the question lost its middle."""
+        ids = self._tokenizer.encode_text(question + choices)
+        if self._max_tokens is None:
+            return [*self._before, *ids, *self._after], False
+        room = self._max_tokens - room_for - len(self._before) - len(self._after)
+        if len(ids) <= room:
+            return [*self._before, *ids, *self._after], False
+        rest = self._tokenizer.encode_text(choices)
+        kept = max(room - len(rest), MIN_QUESTION_TOKENS)
+        head = self._tokenizer.encode_text(question)
+        ids = [*head[: kept // 2], *head[len(head) - (kept - kept // 2) :], *rest]
+        return [*self._before, *ids, *self._after], True
 
 
 def label_variant(tokenizer: Tokenizer) -> tuple[str, list[int]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agents.engines.protocol import Engine
 from agents.manifest import Member
 from agents.permutation import Order, cyclic_orders
-from agents.prompts import PromptRenderer
+from agents.prompts import LetterPrompt, PromptRenderer
 from agents.schema import Question
 from agents.scoring import cloze_scores, distribution, letter_scores
 
@@ -22,6 +22,8 @@ class Vote:
     probabilities: list[float]
     steps_done: int
     steps_total: int
+    truncated: bool = False
+    """Whether the question was too long for the context and was read without its middle."""
 
     @property
     def complete(self) -> bool:
@@ -68,14 +70,16 @@ class Voter:
         orders = cyclic_orders(len(question.choices), total if steps is None else min(steps, total))
         prior = self.member.prior.get(len(question.choices))
         # All orders are queued at once, so that the engine may batch them; each counts as soon as it is there.
-        tasks = {asyncio.create_task(self.label_logprobs(question, order)): order for order in orders}
+        prompts = [self._renderer.letter(question, order) for order in orders]
+        truncated = any(prompt.truncated for prompt in prompts)
+        tasks = {asyncio.create_task(self._ask(prompt)): order for prompt, order in zip(prompts, orders, strict=True)}
         waiting = set(tasks)
         seen: list[tuple[Order, list[float]]] = []
         try:
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 seen += [(tasks[task], task.result()) for task in done]
-                yield self._vote(letter_scores(seen, prior), len(seen), total)
+                yield self._vote(letter_scores(seen, prior), len(seen), total, truncated)
         finally:
             for task in tasks:
                 task.cancel()
@@ -83,7 +87,9 @@ class Voter:
 
     async def label_logprobs(self, question: Question, order: Order) -> list[float]:
         """Log-probs of the labels by place, with the choices shown in ``order``."""
-        prompt = self._renderer.letter(question, order)
+        return await self._ask(self._renderer.letter(question, order))
+
+    async def _ask(self, prompt: LetterPrompt) -> list[float]:
         return await self.engine.next_token_logprobs(prompt.token_ids, prompt.label_ids, self._adapter)
 
     async def _cloze_vote(self, question: Question) -> Vote:
@@ -96,7 +102,7 @@ class Voter:
         scores = cloze_scores(
             self.member.method, question.choices, conditional, unconditional[0] if unconditional else None
         )
-        return self._vote(scores, 1, 1)
+        return self._vote(scores, 1, 1, any(prompt.truncated for prompt in prompts))
 
-    def _vote(self, scores: list[float], done: int, total: int) -> Vote:
-        return Vote(scores, distribution(scores, self.member.temperature), done, total)
+    def _vote(self, scores: list[float], done: int, total: int, truncated: bool) -> Vote:
+        return Vote(scores, distribution(scores, self.member.temperature), done, total, truncated)

@@ -38,7 +38,7 @@ class DetailedAnswer(CanonicalAnswer):
     probabilities: Distribution | None = Field(description="Pooled, by letter.")
     members: list[MemberVote]
     elapsed_ms: float = Field(description="Milliseconds from the request's arrival to this answer.")
-    degraded: bool = Field(description="True when any member was left out or cut short.")
+    degraded: bool = Field(description="True when any member was left out or cut short, or read a cut question.")
 
 
 class RowError(BaseModel):
