@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -12,6 +13,8 @@ from agents.engines.remote_replica import RemoteLimits, Replica, served_models
 from agents.engines.remote_wire import ReplicaError
 from agents.engines.replicas import Asker, OneReplica, Replicas, cancelled
 from agents.errors import AiacError
+
+logger = logging.getLogger(__name__)
 
 Admit = Callable[[Asker, str | None], Awaitable[str | None]]
 """Checks one member (None: the bare model) on one server, before anybody else asks it there. Returns why the server may
@@ -74,21 +77,26 @@ class Watch:
     async def _probe(self, replica: Replica) -> None:
         """One look at a server: it comes up, with what it serves by now, or is down for longer."""
         started_s = self._clock()
-        was_serving = replica.serves if replica.up else {}
+        was_up = replica.up
+        was_serving = replica.serves if was_up else {}
         try:
             cards = await replica.list_models()
             offered = served_models(cards, self._base_model, self._members)
-            refused = {name: reason for name, reason in replica.refused.items() if replica.up and name in offered}
+            refused = {name: reason for name, reason in replica.refused.items() if was_up and name in offered}
             for name, model in offered.items():
                 if self._admit is not None and was_serving.get(name) != model and name not in refused:
                     reason = await self._admit(OneReplica(self._replicas, replica, model), name)
                     if reason is not None:
                         refused[name] = reason
-        except (ReplicaError, AiacError) as error:
+        except Exception as error:
+            if not isinstance(error, (ReplicaError, AiacError)):
+                logger.exception("the check of %s failed", replica.url)
             # A probe that is lost among requests that are answered says nothing.
             if not (replica.up and replica.last_answer_at_s > started_s):
-                replica.fail(str(error))
+                replica.fail(str(error) or type(error).__name__)
         else:
+            if was_up and not replica.up:
+                return  # A request has failed in the meantime, which says more.
             replica.listed = tuple(card.id for card in cards)
             replica.serves = {name: model for name, model in offered.items() if name not in refused}
             replica.refused = refused

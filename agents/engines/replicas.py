@@ -102,7 +102,8 @@ class Replicas:
                 done, _ = await asyncio.wait(running, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
                 if not done:
                     may_hedge = False
-                    if other := self._pick(adapter, running.values()):
+                    other = self._pick(adapter, running.values())
+                    if other is not None and self._requests_since_hedge >= REQUESTS_PER_HEDGE:
                         may_retry = False
                         self._requests_since_hedge = 0
                         self._hedged += 1
@@ -156,7 +157,7 @@ class Replicas:
 
     def _hedge_delay_s(self, kind: Kind) -> float | None:
         recent = self._recent[kind]
-        if not self._hedge or len(recent) < HEDGE_AFTER_REQUESTS or self._requests_since_hedge < REQUESTS_PER_HEDGE:
+        if not self._hedge or len(recent) < HEDGE_AFTER_REQUESTS:
             return None
         return recent.quantile_s(HEDGE_QUANTILE)
 

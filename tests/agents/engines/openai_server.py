@@ -35,7 +35,7 @@ class Reply:
 
 @dataclass(eq=False)
 class OpenAIServer:
-    """``models``: the ids it lists and the engine's adapter behind each; ``parents``: the base of those it calls adapters.
+    """``models``: the ids it lists, and the engine's adapter behind each. ``parents``: the base of an adapter's id.
 
     ``gate``: completions wait for it. ``reply`` replaces every completion. ``entered`` is set by the first completion,
     ``disconnected`` when a client leaves while one waits.
