@@ -122,7 +122,7 @@ class Replica:
     """A server at ``url``. ``up`` and what belongs to it are changed by ``Replicas``."""
 
     url: str
-    api_key: str | None
+    api_key: str | None = field(repr=False)
     limits: RemoteLimits
     up: bool = False
     reason: str = "not asked yet"
