@@ -1,0 +1,50 @@
+"""Asynchronous tests of engines run on asyncio; servers for the remote one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_server import OpenAIServer
+from remote_fakes import NO_PROBES, FlatEngine
+from tiny_checkpoint import write_tiny_checkpoint
+
+from agents.engines.remote import RemoteEngine
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[list[OpenAIServer]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(OpenAIServer(FlatEngine(), {"tiny": None})) for _ in range(3)]
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def opened(tokenizer_folder: Path) -> Open:
+    @asynccontextmanager
+    async def open_engine(*servers: OpenAIServer, adapters=(), **options: Any) -> AsyncIterator[RemoteEngine]:
+        urls = [server.url for server in servers]
+        engine = await RemoteEngine.open(
+            urls, tokenizer_folder, "tiny", adapters, dtype="float32", **{"limits": NO_PROBES, **options}
+        )
+        try:
+            yield engine
+        finally:
+            await engine.close()
+
+    return open_engine

@@ -1,0 +1,38 @@
+"""What tests of the remote engine share: an engine without a model, limits, and ways to wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agents.engines.remote import RemoteEngine
+from agents.engines.remote_replica import RemoteLimits
+
+PROMPT = [5, 6, 7]
+NO_PROBES = RemoteLimits(probe_interval_s=1000, first_backoff_s=1000, max_backoff_s=1000)
+"""What is down stays down, so that a test sees it."""
+QUICK_PROBES = RemoteLimits(probe_interval_s=0.02, first_backoff_s=0.02, max_backoff_s=0.02)
+
+
+@dataclass
+class FlatEngine:
+    """Every log-prob is ``logprob``."""
+
+    logprob: float = -1.0
+    wrong: dict[str | None, float] = field(default_factory=dict)
+    """Other log-probs, by adapter."""
+
+    async def next_token_logprobs(self, prompt, candidates, adapter=None):
+        return [self.wrong.get(adapter, self.logprob)] * len(candidates)
+
+
+async def becomes(condition: Callable[[], bool]) -> None:
+    """Returns once the condition holds; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells of these changes
+            await asyncio.sleep(0.001)
+
+
+def ask(engine: RemoteEngine) -> asyncio.Task[list[float]]:
+    return asyncio.create_task(engine.next_token_logprobs(PROMPT, [1, 2]))
