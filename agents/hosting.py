@@ -72,7 +72,7 @@ class Host:
         """
         for attempt, opener in enumerate(self.spec.openers, start=1):
             report(f"loading {self.spec.name}")
-            engine = await asyncio.to_thread(opener)
+            engine = await opener()
             try:
                 voters, statuses = await self._check(engine, report)
             except BaseException:

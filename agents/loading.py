@@ -11,6 +11,7 @@ from pathlib import Path
 from agents.answerer import Answerer
 from agents.deadline import Deadline
 from agents.engines.protocol import Engine
+from agents.environment import read_settings
 from agents.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
 from agents.hosting import Host, MemberStatus
 from agents.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, Member, read_manifest
@@ -117,7 +118,8 @@ async def load_ensemble(
     members = [member for member in manifest.members if all_members or member.weight > 0]
     folders = {m.name: await asyncio.to_thread(_verified_folder, m, folder) for m in members if m.kind != "base"}
     report("placing members")
-    specs = await asyncio.to_thread(place, EnsembleWeights(checkpoint, manifest.base.sha256, members, folders))
+    weights = EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
+    specs = await asyncio.to_thread(place, weights)
     answerer = Answerer(manifest, [])
     hosts: list[Host] = []
 
@@ -185,11 +187,11 @@ def _verified_folder(member: Member, folder: Path) -> Path:
     return path
 
 
-ENGINES = ("transformers", "vllm")
+ENGINES = ("transformers", "vllm", "remote")
 
 
 def placement(name: str, *, dtype: str | None = None, threads: int | None = None) -> Place:
-    """How an engine kind, by name, spreads members and opens its engines. Options of vLLM come from the environment.
+    """How an engine kind, by name, spreads members and opens its engines; its own options come from the environment.
 
     Raises InputError for a name that is not in ``ENGINES``, for a precision that is none, and for a bad option.
     """
@@ -200,9 +202,13 @@ def placement(name: str, *, dtype: str | None = None, threads: int | None = None
     if name == "vllm":
         from agents.engines.vllm_options import VllmOptions
         from agents.engines.vllm_placement import place_on_vllm
-        from agents.environment import read_settings
 
         return place_on_vllm(read_settings(VllmOptions), dtype)
+    if name == "remote":
+        from agents.engines.remote_options import RemoteOptions
+        from agents.engines.remote_placement import place_on_servers
+
+        return place_on_servers(read_settings(RemoteOptions), dtype)
     return adapters_together(transformers_openers(dtype=dtype, threads=threads))
 
 

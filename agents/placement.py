@@ -6,8 +6,10 @@ some back ends serve an adapter best when it is merged first. Each engine kind b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,12 +19,19 @@ from agents.manifest import Member
 
 @dataclass(frozen=True)
 class EnsembleWeights:
-    """The verified weights of an ensemble. ``folders`` are those of adapter and checkpoint members, by name."""
+    """The verified weights of an ensemble: the base's name, folder and hash, and what its members add.
 
+    ``folders`` are those of adapter and checkpoint members, by name.
+    """
+
+    base_model: str
     base: Path
     base_sha256: str
     members: Sequence[Member]
     folders: Mapping[str, Path]
+
+
+Open = Callable[[], Awaitable[Engine]]
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,13 @@ class EngineSpec:
 
     ``adapters`` says under which adapter name of the engine a member is computed, None for the engine's own checkpoint.
     The first of ``openers`` whose engine reproduces every member's golden probes serves, and the last one in any case:
-    a fast precision may come before an exact one. Openers block, so they are called on a thread.
+    a fast precision may come before an exact one.
     """
 
     name: str
     members: Sequence[Member]
     adapters: Mapping[str, str | None]
-    openers: Sequence[Callable[[], Engine]]
+    openers: Sequence[Open]
 
 
 Place = Callable[[EnsembleWeights], list[EngineSpec]]
@@ -72,8 +81,5 @@ def adapters_together(openers: Sequence[OpenEngine]) -> Place:
     return place
 
 
-def _bound(openers: Sequence[OpenEngine], checkpoint: Path, adapters: Mapping[str, Path]) -> list[Callable[[], Engine]]:
-    def bind(open_engine: OpenEngine) -> Callable[[], Engine]:
-        return lambda: open_engine(checkpoint, adapters)
-
-    return [bind(open_engine) for open_engine in openers]
+def _bound(openers: Sequence[OpenEngine], checkpoint: Path, adapters: Mapping[str, Path]) -> list[Open]:
+    return [partial(asyncio.to_thread, open_engine, checkpoint, adapters) for open_engine in openers]

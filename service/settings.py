@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="What answers: the name of a folder in ensembles/, or a path to one.",
     )
-    engine: str = Field("transformers", description="What computes: transformers in the service's process, or vllm.")
+    engine: str = Field("transformers", description="What computes: transformers, vllm, or remote (AIAC_REMOTE_URLS).")
     dtype: str | None = Field(
         None,
         description="Precision, float32 or bfloat16. Not set: bfloat16 where the device computes in it, unless a "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.engines.remote_options import RemoteOptions
 from agents.engines.vllm_options import VllmOptions
 from agents.environment import settings_table
 from service.settings import Settings
@@ -67,6 +68,7 @@ def readme() -> str:
 def test_the_readme_holds_the_table_of_settings_as_the_code_defines_it():
     assert settings_table(Settings) in readme()
     assert settings_table(VllmOptions) in readme()
+    assert settings_table(RemoteOptions) in readme()
 
 
 def test_every_command_and_every_make_target_is_in_the_readme():

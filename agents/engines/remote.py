@@ -24,6 +24,9 @@ from agents.engines.replicas import Asker, RemoteStats, Replicas, shown, togethe
 from agents.engines.tokenizer import ChatTokenizer
 from agents.errors import EngineError, InputError, PromptTooLongError, describe
 
+UNKNOWN_CONTEXT_TOKENS = 4096
+"""What servers that do not say how long their context is are taken to hold."""
+
 AdmitMember = Callable[["RemoteEngine", str | None], Awaitable[str | None]]
 """Checks a member (None: the bare model) through an engine that asks one server only, by replaying its golden probes.
 
@@ -112,6 +115,11 @@ class RemoteEngine:
     @property
     def dtype(self) -> str:
         return self._dtype
+
+    @property
+    def max_tokens(self) -> int:
+        limits = [self._replicas.context_tokens(name) for name in self._watch.needed]
+        return min((limit for limit in limits if limit is not None), default=UNKNOWN_CONTEXT_TOKENS)
 
     def stats(self) -> RemoteStats:
         """How every server is doing now."""

@@ -7,6 +7,7 @@ there an adapter costs five times the time, and must not be batched with the bar
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +58,7 @@ def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callab
                 group.name,
                 group.members,
                 {member.name: member.name if member.name in group.adapters else None for member in group.members},
-                [partial(_open, group, each, options, share) for each in tried],
+                [partial(asyncio.to_thread, _open, group, each, options, share) for each in tried],
             )
             for group, share in zip(groups, memory_shares(groups, tried[0], options, on), strict=True)
         ]

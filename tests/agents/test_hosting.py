@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from agent_fakes import ScriptedEngine, letter_member
@@ -12,7 +11,7 @@ from agents.engines.protocol import Engine
 from agents.errors import EngineError, InputError
 from agents.hosting import CHECK_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Host
 from agents.manifest import NextTokenProbe
-from agents.placement import EngineSpec
+from agents.placement import EngineSpec, Open
 
 PROBE = NextTokenProbe(prompt=[1], candidates=[65, 66], logprobs=[-1.0, -1.0])
 MEMBER = letter_member("tuned", probes=[PROBE])
@@ -40,8 +39,8 @@ class Ward:
         spec = EngineSpec("base", [MEMBER], {"tuned": None}, [self.opener()])
         self.host = Host(spec, lambda: self.changes.append(len(self.host.voters)), self.sleep)
 
-    def opener(self) -> Callable[[], Engine]:
-        def open_next() -> Engine:
+    def opener(self) -> Open:
+        async def open_next() -> Engine:
             opening = self.openings.pop(0)
             if isinstance(opening, Exception):
                 raise opening

@@ -31,7 +31,7 @@ BAD = {
     "MARGIN_MS": ("1.5", "a whole number from 0 to 60,000"),
     "MAX_BODY_BYTES": ("-1", "a whole number from 1,024 to 1,073,741,824"),
     "LOG_LEVEL": ("loud", "one of critical, error, warning, info, debug"),
-    "ENGINE": ("abacus", "one of transformers, vllm"),
+    "ENGINE": ("abacus", "one of transformers, vllm, remote"),
     "DTYPE": ("float8", "one of float32, bfloat16"),
     "EDITION": ("jan1970", "one of jul2025_iisc, oct2025_aiac, feb2026_iitd"),
 }

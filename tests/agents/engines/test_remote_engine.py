@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_contract import CONTRACT, Check
 from openai_server import OpenAIServer, Reply
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
@@ -52,6 +53,11 @@ async def engine(server: OpenAIServer, checkpoint: Path) -> AsyncIterator[Remote
     engine = await RemoteEngine.open([server.url], checkpoint, "tiny", ["tuned"], dtype="float32")
     yield engine
     await engine.close()
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+async def test_contract(check: Check, engine: RemoteEngine, checkpoint: Path) -> None:
+    await check(engine, plain_model(checkpoint))
 
 
 def expected_continuations(model: Any, prompt: list[int], continuations: list[list[int]]) -> list[float]:

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from engine_contract import CONTRACT, Check
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
 from agents.engines.torch_worker import TorchWorker
@@ -33,6 +34,11 @@ def engine(checkpoint: Path):
     engine = TransformersEngine.load(checkpoint, dtype="float32")
     yield engine
     asyncio.run(engine.close())
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_contract(check: Check, engine: TransformersEngine, plain) -> None:
+    asyncio.run(check(engine, plain))
 
 
 def expected_continuations(model, prompt, continuations):

@@ -99,7 +99,7 @@ def test_a_killed_engine_is_seen_and_its_members_come_back_checked(
     default_checkpoint: Path, loop: asyncio.Runner
 ) -> None:
     manifest = read_manifest(find_ensemble("default"))
-    weights = EnsembleWeights(default_checkpoint, manifest.base.sha256, manifest.members, {})
+    weights = EnsembleWeights(manifest.base.model, default_checkpoint, manifest.base.sha256, manifest.members, {})
     [spec] = place_on_vllm(OPTIONS)(weights)
     others = engine_processes()
 

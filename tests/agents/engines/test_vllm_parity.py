@@ -10,6 +10,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,8 +128,7 @@ def test_a_truncated_checkpoint_is_not_served(
     weights = merged / "model.safetensors"
     with weights.open("r+b") as file:
         file.truncate(weights.stat().st_size // 2)
-    spec = EngineSpec(
-        "dora", [dora], {"dora": None}, [lambda: VllmEngine.load(merged, dtype="float32", options=OPTIONS)]
-    )
+    start = partial(asyncio.to_thread, VllmEngine.load, merged, dtype="float32", options=OPTIONS)
+    spec = EngineSpec("dora", [dora], {"dora": None}, [start])
     with pytest.raises(EngineError, match=r"vLLM did not start on .*dora"):
         loop.run(Host(spec, lambda: None).open())

@@ -38,7 +38,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> EnsembleWeights:
         "whole": write_tiny_checkpoint(root / "whole", seed=3),
     }
     members = [letter_member("plain"), *(tuned(name) for name in folders)]
-    return EnsembleWeights(base, SHA, members, folders)
+    return EnsembleWeights("tiny", base, SHA, members, folders)
 
 
 def tuned(name: str) -> Member:
@@ -83,7 +83,7 @@ def test_on_a_cpu_every_adapter_is_merged_so_that_nothing_mixes(
 def test_a_base_that_no_member_needs_has_no_engine(
     weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only = EnsembleWeights(weights.base, SHA, [tuned("dora")], weights.folders)
+    only = EnsembleWeights("tiny", weights.base, SHA, [tuned("dora")], weights.folders)
     assert layout(placed(only, Device(False, 80 * GIB), tmp_path, monkeypatch)) == [("dora", {"dora": None})]
 
 
