@@ -16,7 +16,7 @@ from training.curation.rows import read_rows
 from training.curriculum import make_plan
 from training.data import find_data
 from training.disk import predict_save_bytes
-from training.member_run import micro_batches_a_step
+from training.member_inputs import micro_batches_a_step
 from training.recipe import MemberRecipe, TrainRecipe
 from training.sources import SOURCES
 from training.sources.licences import licence_of

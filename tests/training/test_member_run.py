@@ -20,7 +20,8 @@ from agents.schema import Question
 from training.adapters.storage import WEIGHTS_FILE
 from training.curation.rows import CuratedRow
 from training.curriculum import make_plan, read_plan
-from training.member_run import PLAN_FILE, MemberRun, micro_batches_a_step, train_member
+from training.member_inputs import PLAN_FILE, micro_batches_a_step
+from training.member_run import MemberRun, train_member
 from training.recipe import TrainRecipe
 from training.run_log import METRICS_FILE, DecisionRecord, ProbeRecord, StepRecord, read_run_log
 
