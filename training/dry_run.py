@@ -14,11 +14,11 @@ from training.adapters.attach import trainable_parameters
 from training.curation.report import TRAIN, read_report
 from training.curation.rows import read_rows
 from training.curriculum import make_plan
-from training.data import find_data
 from training.disk import predict_save_bytes
 from training.member_inputs import micro_batches_a_step
 from training.recipe import MemberRecipe, TrainRecipe
 from training.sources import SOURCES
+from training.sources.files import find_data
 from training.sources.licences import licence_of
 
 ARCHITECTURES = Path(__file__).with_name("architectures.toml")

@@ -20,10 +20,11 @@ from agents.permutation import cyclic_orders, estimate_prior
 from agents.prompts import PromptRenderer
 from agents.voter import Voter
 from training.adapters.storage import WEIGHTS_FILE, copy_adapter
-from training.data import KeyedRow, find_data, read_data, split_halves
+from training.data import KeyedRow, read_data, split_halves
 from training.fit import Candidate, Choice, choose, fit_candidates
 from training.probes import plain_model, record_probes
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
+from training.sources.files import find_data
 from training.statistics import bootstrap_interval, mcnemar_p, wilson_interval
 
 Advance = Callable[[str, int, int], None]

@@ -42,7 +42,8 @@ def validate(
     from agents.rules import load_edition
     from agents.writing import write_whole
     from aiac.commands.opening import open_ensemble
-    from training.data import dump_json, find_data, read_data
+    from training.data import dump_json, read_data
+    from training.sources.files import find_data
     from training.validate import POOL, compare, judge_rows, summarise
 
     seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS

@@ -17,6 +17,18 @@ from training.sources.source import SPLITS, Dropped, SourceRow, Split, keyed_que
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
+def find_data(name: str) -> Path:
+    """A data file by path, or by name in the folder ``AIAC_DATA_DIR``. Raises FileError."""
+    places = [Path(name)]
+    if folder := os.environ.get("AIAC_DATA_DIR"):
+        places.append(Path(folder) / name)
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise FileError("data", f"no file {name}", f"a path, or a name in the folder AIAC_DATA_DIR (looked at {looked})")
+
+
 def data_folder() -> Path | None:
     """The folder AIAC_DATA_DIR, or None when it is not set. Raises FileError when it is no folder."""
     name = os.environ.get("AIAC_DATA_DIR")
