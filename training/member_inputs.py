@@ -30,6 +30,8 @@ class MemberInputs:
     seed: int
     questions: Mapping[str, Question]
     """Those trained on, by row id."""
+    too_long: int
+    """Rows left out because they need more tokens than the recipe's ``run.max_tokens``."""
     plan: Plan
     parts: int
     """Micro-batches a step, over all devices."""
@@ -51,13 +53,17 @@ def prepare_inputs(
 ) -> MemberInputs:
     """The inputs of ``member``; its plan is written to the run's ``folder``, where a person can read it.
 
-    Raises InputError for rows and a curriculum that give no plan, and for a tokenizer that does not end a turn.
+    Raises InputError for rows that are all too long, rows and a curriculum that give no plan, and a tokenizer that does
+    not end a turn.
     """
     seed = recipe.seed + member.seed
     renderer = PromptRenderer(ChatTokenizer(checkpoint))
     processing_class = _processing_class(checkpoint)
     collator = make_collator(renderer, member, end_id=int(processing_class.eos_token_id))
-    questions, _ = split_by_length(collator, [(row.id, row.question) for row in train], recipe.run.max_tokens)
+    max_tokens = recipe.run.max_tokens
+    questions, too_long = split_by_length(collator, [(row.id, row.question) for row in train], max_tokens)
+    if not questions:
+        raise InputError("run.max_tokens", str(max_tokens), f"room for some row; all {len(train):,} are longer")
     plan = make_plan([(r.id, r.difficulty) for r in train if r.id in questions], recipe.plan_recipe(member), seed=seed)
     parts = micro_batches_a_step(recipe, plan, processes().num_processes)
     probes = draw_probes([row.question for row in validation], recipe.guards.probe_rows, seed=seed)
@@ -67,6 +73,7 @@ def prepare_inputs(
     return MemberInputs(
         seed=seed,
         questions=questions,
+        too_long=len(too_long),
         plan=plan,
         parts=parts,
         probe=ProbeSet(probes, renderer, member.method),

@@ -15,7 +15,7 @@ from training.guards import CollapseWatch, GradientWatch, ProbeStats
 from training.member_inputs import MemberInputs, prepare_inputs
 from training.processes import processes
 from training.recipe import MemberRecipe, TrainRecipe
-from training.run_log import METRICS_FILE, DecisionRecord, RunLog, StepRecord, probe_record, read_run_log
+from training.run_log import METRICS_FILE, DecisionRecord, RowsRecord, RunLog, StepRecord, probe_record, read_run_log
 from training.run_report import write_run_report
 from training.run_state import RunState, read_run_state
 from training.trainer import TRAINED_FILE, Schedule, load_trained, make_trainer
@@ -35,6 +35,9 @@ class MemberRun:
     adapter: Path | None
     alpha: float
     rows: int
+    """Those trained on."""
+    too_long: int
+    """Rows left out because they need more tokens than the recipe's ``run.max_tokens``."""
     steps: int
     tokens: int
     seconds: float
@@ -69,6 +72,7 @@ def train_member(
         adapter=adapter,
         alpha=state.alphas.alpha,
         rows=len(inputs.questions),
+        too_long=inputs.too_long,
         steps=state.step,
         tokens=sum(record.tokens for record in steps),
         seconds=sum(record.seconds for record in steps),
@@ -95,6 +99,7 @@ class _Attempt:
         model = _adapted_model(self.recipe, self.member, self.checkpoint, self.inputs, self.state)
         if is_main and self.state.records:
             self.log.truncate_after(self.state.step)
+        self._describe_rows()
         watch = self._watch(self._start_probe(model), is_main=is_main)
         given = self.inputs
         trainer = make_trainer(
@@ -113,6 +118,12 @@ class _Attempt:
         if verdict.action != "go" and is_main:
             self.log.write(DecisionRecord(trainer.state.global_step, verdict.action, verdict.reason))
         processes().wait_for_everyone()
+
+    def _describe_rows(self) -> None:
+        """Heads the log with what is trained on; once, also where a run is gone on with."""
+        described = RowsRecord(0, len(self.inputs.questions), self.inputs.too_long, self.recipe.run.max_tokens)
+        if processes().is_main_process and described not in self.state.records:
+            self.log.write(described)
 
     def _start_probe(self, model: Any) -> ProbeStats:
         """The probes before the first step, asked once a run and alpha."""

@@ -88,6 +88,7 @@ def summary(run: MemberRun) -> dict[str, Any]:
     return {
         "alpha": run.alpha,
         "rows": run.rows,
+        "rows_too_long": run.too_long,
         "steps": run.steps,
         "tokens": run.tokens,
         "minutes": round(run.seconds / 60, 1),
