@@ -70,8 +70,9 @@ def dry_run(recipe: TrainRecipe, *, processes: int = 1) -> DryRun:
         notes.append("run.accelerator is unsloth: it must be installed on the training machine.")
     for member in recipe.members:
         if member.export == "checkpoint":
-            disk += base * 2
-            notes.append(f"{member.name} is exported merged: {base * 2 / 1e9:.0f} GB more on disk.")
+            merged = base * (4 if recipe.release.checkpoint_dtype == "float32" else 2)
+            disk += merged
+            notes.append(f"{member.name} is exported merged: {merged / 1e9:.0f} GB more on disk.")
     return DryRun(recipe.model, base, disk, members, notes)
 
 
