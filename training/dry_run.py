@@ -14,12 +14,12 @@ from training.adapters.attach import trainable_parameters
 from training.curation.report import TRAIN, read_report
 from training.curation.rows import read_rows
 from training.curriculum import make_plan
-from training.data import find_data
 from training.disk import predict_save_bytes
-from training.member_run import micro_batches_a_step
+from training.member_inputs import micro_batches_a_step
 from training.recipe import MemberRecipe, TrainRecipe
 from training.sources import SOURCES
-from training.sources.licences import licence_of
+from training.sources.files import find_data, source_of_file
+from training.sources.licences import licence_of, require_trainable
 
 ARCHITECTURES = Path(__file__).with_name("architectures.toml")
 ASSUMED_ROW_TOKENS = 110
@@ -70,8 +70,9 @@ def dry_run(recipe: TrainRecipe, *, processes: int = 1) -> DryRun:
         notes.append("run.accelerator is unsloth: it must be installed on the training machine.")
     for member in recipe.members:
         if member.export == "checkpoint":
-            disk += base * 2
-            notes.append(f"{member.name} is exported merged: {base * 2 / 1e9:.0f} GB more on disk.")
+            merged = base * (4 if recipe.release.checkpoint_dtype == "float32" else 2)
+            disk += merged
+            notes.append(f"{member.name} is exported merged: {merged / 1e9:.0f} GB more on disk.")
     return DryRun(recipe.model, base, disk, members, notes)
 
 
@@ -141,12 +142,14 @@ def _model_config(name: str) -> tuple[Any, bool]:
 
 
 def _source_notes(recipe: TrainRecipe) -> list[str]:
-    """Looks every source and file up. Raises InputError or FileError for those that are not there."""
+    """Looks every source and file up. Raises InputError or FileError for those not there or not to be trained on."""
     notes = []
     for source in recipe.data.sources:
+        if not recipe.data.allow_evaluation_only:
+            require_trainable(source.name)
         if source.name not in SOURCES:
             find_data(source.name)
-        terms = licence_of(source.name).terms
+        terms = licence_of(source_of_file(source.name)).terms
         if terms != "open":
             notes.append(f"{source.name}: its terms are {terms}.")
     for name in recipe.data.evaluation:

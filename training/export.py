@@ -15,16 +15,23 @@ from agents.engines.protocol import Engine
 from agents.loading import FindModel
 from agents.manifest import Accuracy, Base, Manifest, Member, write_manifest
 from agents.models.checkpoint import verified_base_sha256
-from agents.models.download import sha256_of
 from agents.permutation import cyclic_orders, estimate_prior
 from agents.placement import OpenEngine
 from agents.prompts import PromptRenderer
 from agents.voter import Voter
-from training.adapters.storage import WEIGHTS_FILE, copy_adapter
-from training.data import KeyedRow, find_data, read_data, split_halves
+from training.adapters.storage import Dtype
+from training.data import KeyedRow, read_data, split_halves
 from training.fit import Candidate, Choice, choose, fit_candidates
+from training.member_weights import (
+    PlacedWeights,
+    checkpoint_dtype,
+    place_adapter,
+    place_checkpoint,
+    require_room,
+)
 from training.probes import plain_model, record_probes
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
+from training.sources.files import find_data
 from training.statistics import bootstrap_interval, mcnemar_p, wilson_interval
 
 Advance = Callable[[str, int, int], None]
@@ -32,12 +39,15 @@ Advance = Callable[[str, int, int], None]
 
 CONCURRENCY = 4
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
-MEMBERS_FOLDER = "members"
 
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What is exported from what. ``adapters`` are the folders of the trained ones among ``members``, by name."""
+    """What is exported from what. ``adapters`` are the folders of the trained ones among ``members``, by name.
+
+    Those in ``merged`` are written as checkpoints, in ``checkpoint_dtype`` (None: the base's own), while
+    ``reserve_bytes`` of the disk stay free.
+    """
 
     name: str
     model: str
@@ -46,6 +56,9 @@ class ExportPlan:
     fit: FitRecipe
     probes: int
     adapters: dict[str, Path] = field(default_factory=dict)
+    merged: frozenset[str] = frozenset()
+    checkpoint_dtype: Dtype | None = None
+    reserve_bytes: int = 0
     significance: float = 0.05
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -89,13 +102,15 @@ class Export:
 async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: OpenEngine, advance: Advance) -> Export:
     """Scores the members, rejects trained ones that do not beat the base, fits the pool and writes the ensemble.
 
-    Raises what the model, data and engine raise. The manifest is written last: until then an older ensemble in the
-    output folder stays what it was.
+    Raises what the model, data and engine raise, what ``place_checkpoint`` raises for members that are merged, and
+    DiskSpaceError before any work where those would not fit. The manifest is written last.
     """
     fit = plan.fit
     files = [read_data(find_data(name), limit=fit.rows_per_file, seed=fit.seed) for name in fit.data]
     rows = [row for file in files for row in file.rows]
     checkpoint = await asyncio.to_thread(find_model, plan.model)
+    dtype = plan.checkpoint_dtype or checkpoint_dtype(checkpoint)
+    require_room(plan.output, sorted(plan.merged), checkpoint, dtype, plan.reserve_bytes)
     base = Base(model=plan.model, sha256=await asyncio.to_thread(verified_base_sha256, checkpoint))
     engine = await asyncio.to_thread(open_engine, checkpoint, plan.adapters)
     try:
@@ -127,23 +142,17 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     model = opened = None
     for done, member in enumerate(chosen):
         advance("recording golden probes", done, len(chosen))
-        folder = plan.adapters.get(member.name)
+        placed = await asyncio.to_thread(_place, plan, member.name, checkpoint, dtype, advance)
         # Members of the same weights follow each other.
-        if model is None or folder != opened:
-            model, opened = await asyncio.to_thread(plain_model, checkpoint, folder), folder
+        if model is None or placed.opens != opened:
+            model, opened = await asyncio.to_thread(plain_model, *placed.opens), placed.opens
         updates = {
+            **placed.fields,
             "weight": weights[member.name],
             "temperature": round(temperatures[member.name], 4),
             "accuracy": _accuracy(scores[member.name], keys, report_rows),
             "probes": record_probes(model, renderer, member.method, probe_questions),
         }
-        if folder is not None:
-            path = copy_adapter(folder, plan.output / MEMBERS_FOLDER / member.name)
-            updates |= {
-                "kind": "adapter",
-                "path": f"{MEMBERS_FOLDER}/{member.name}",
-                "sha256": sha256_of(path / WEIGHTS_FILE),
-            }
         finished.append(Member.model_validate(member.model_dump() | updates))
     advance("recording golden probes", len(chosen), len(chosen))
     manifest = Manifest(
@@ -164,6 +173,14 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
         },
     )
     return Export(manifest, write_manifest(manifest, plan.output), results, candidates, choice)
+
+
+def _place(plan: ExportPlan, name: str, checkpoint: Path, dtype: Dtype, advance: Advance) -> PlacedWeights:
+    if (adapter := plan.adapters.get(name)) is None:
+        return PlacedWeights((checkpoint, None))
+    if name in plan.merged:
+        return place_checkpoint(plan.output, name, adapter, checkpoint, dtype, advance)
+    return place_adapter(plan.output, name, adapter, checkpoint)
 
 
 def _by_adapter(plan: ExportPlan) -> dict[str | None, list[CandidateRecipe]]:

@@ -44,6 +44,12 @@ class MemberRecipe(Strict):
     seed: int = 0
     """Added to the recipe's: members with other seeds start elsewhere and see other plans."""
     export: Literal["adapter", "checkpoint"] = "adapter"
+    """What the ensemble holds of the member: its adapter, or the base with the adapter merged in, as large as the base.
+
+    vLLM serves no DoRA adapter, so a recipe that is released for vLLM (``release.engine``) must export a DoRA as a
+    checkpoint. Released for transformers it may stay an adapter; where such an ensemble is served by vLLM after all,
+    the service merges its DoRA adapters at start-up, which takes that time and memory at every start.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> MemberRecipe:
@@ -113,6 +119,8 @@ class ReleaseRecipe(Strict):
     """A trained member is let in when it beats the best untrained one with McNemar's p below this."""
     probes: int = Field(default=3, ge=1)
     adapter_dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    checkpoint_dtype: Literal["float32", "bfloat16"] | None = None
+    """Of members exported as checkpoints. None is the base's own; float32 is exact, and twice as large as bfloat16."""
 
 
 class TrainRecipe(Strict):

@@ -9,7 +9,7 @@ from agents.writing import write_whole
 from training.export import Export, MemberResult
 from training.member_run import MemberRun
 from training.statistics import wilson_interval
-from training.validate import FEW_ROWS
+from training.validate import sample_note
 
 REPORT_FILE = "report.md"
 
@@ -27,12 +27,13 @@ def release_report(done: Export, runs: Sequence[MemberRun]) -> str:
     weights = {member.name: member.weight for member in done.manifest.members}
     by_name = {run.member.name: run for run in runs}
     files = ", ".join(f"{name} {file['rows']}" for name, file in done.manifest.provenance["data"].items())
-    few = f" Below {FEW_ROWS} rows a sample cannot tell small differences." if decided < FEW_ROWS else ""
+    few = sample_note(done.choice.candidate.correct, decided)
     lines = [
         f"# {done.manifest.name}",
         "",
         f"Base: {done.manifest.base.model}. Rows that decide: {rows} ({files}); members are judged on all of them, "
-        f"pools are fitted on {rows - decided} and compared on the other {decided}.{few}",
+        f"pools are fitted on {rows - decided} and compared on the other {decided}.",
+        *(["", few] if few else []),
         "",
         "## Members",
         "",

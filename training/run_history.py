@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.run_log import DecisionRecord, ProbeRecord, Record, StepRecord
+from training.run_log import DecisionRecord, ProbeRecord, Record, RowsRecord, StepRecord
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class History:
     decisions: list[DecisionRecord]
     undone_steps: list[list[StepRecord]]
     undone_probes: list[ProbeRecord]
+    rows: RowsRecord | None = None
+    """None in the log of a run from before rows were recorded."""
 
 
 def sort_history(records: Sequence[Record]) -> History:
@@ -25,9 +27,12 @@ def sort_history(records: Sequence[Record]) -> History:
     A step that comes again undoes what came since its first time. A decision with no step after it undoes the chunk it
     was made in, because the run keeps the chunks before.
     """
-    history = History([], [], [], [], [])
+    described = [record for record in records if isinstance(record, RowsRecord)]
+    history = History([], [], [], [], [], described[-1] if described else None)
     decided = False
     for record in records:
+        if isinstance(record, RowsRecord):
+            continue
         if isinstance(record, DecisionRecord):
             history.decisions.append(record)
             decided = True

@@ -21,6 +21,16 @@ METRICS_FILE = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
+class RowsRecord:
+    """What the run trains on: so many rows, without those ``too_long`` for ``max_tokens``. Written at step 0."""
+
+    step: int
+    rows: int
+    too_long: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
 class StepRecord:
     """One optimiser step: mean loss in nats, gradient norm before clipping, tokens trained on, seconds it took."""
 
@@ -50,9 +60,14 @@ class DecisionRecord:
     reason: str
 
 
-Record: TypeAlias = StepRecord | ProbeRecord | DecisionRecord
+Record: TypeAlias = RowsRecord | StepRecord | ProbeRecord | DecisionRecord
 
-KINDS: Mapping[str, type[Record]] = {"step": StepRecord, "probe": ProbeRecord, "decision": DecisionRecord}
+KINDS: Mapping[str, type[Record]] = {
+    "rows": RowsRecord,
+    "step": StepRecord,
+    "probe": ProbeRecord,
+    "decision": DecisionRecord,
+}
 
 
 class RunLog:
@@ -119,7 +134,8 @@ def _parse(line: bytes, number: int, path: Path) -> Record:
                 values[field.name] = float(values[field.name])
         return cls(**values)
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise FileError(f"{path}, line {number}", "no record of a run", "a step, probe or decision in JSON") from None
+        expected = f"one of {', '.join(KINDS)} in JSON"
+        raise FileError(f"{path}, line {number}", "no record of a run", expected) from None
 
 
 def _read_bytes(path: Path) -> bytes:

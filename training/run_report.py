@@ -76,7 +76,11 @@ def _facts(history: History) -> list[tuple[str, str]]:
     steps, undone = history.steps, [step for run in history.undone_steps for step in run]
     seconds = math.fsum(step.seconds for step in (*steps, *undone))
     tokens = sum(step.tokens for step in (*steps, *undone))
-    facts = [
+    facts = []
+    if rows := history.rows:
+        left_out = f"; {rows.too_long:,} left out, longer than {rows.max_tokens:,} tokens" if rows.too_long else ""
+        facts.append(("Rows", f"{rows.rows:,} trained on{left_out}"))
+    facts += [
         ("Steps kept", f"{len(steps):,} in {len({step.chunk for step in steps})} chunks"),
         ("Steps undone", f"{len(undone):,}"),
         ("Time in steps", f"{seconds / 60:,.1f} minutes, {tokens / max(seconds, 1e-9):,.0f} tokens a second"),

@@ -58,6 +58,15 @@ async def release(
 
     Raises InputError when no member was trained to a good chunk.
     """
+    plan = release_plan(recipe, runs)
+    done = await export_ensemble(plan, find_model, open_engine, advance)
+    _copy_beside(recipe, runs)
+    write_release_report(done, runs, Path(recipe.output))
+    return done
+
+
+def release_plan(recipe: TrainRecipe, runs: Sequence[MemberRun]) -> ExportPlan:
+    """What is weighed and exported: the untrained members, and those with a good chunk. Raises InputError for none."""
     adapters = {run.member.name: run.adapter for run in runs if run.adapter is not None}
     if not adapters:
         reasons = "; ".join(f"{run.member.name}: {run.decisions[-1].reason}" for run in runs if run.decisions)
@@ -67,7 +76,7 @@ async def release(
         for run in runs
         if run.adapter is not None
     ]
-    plan = ExportPlan(
+    return ExportPlan(
         name=recipe.name,
         model=recipe.model,
         output=Path(recipe.output),
@@ -75,13 +84,12 @@ async def release(
         fit=recipe.release.fit,
         probes=recipe.release.probes,
         adapters=adapters,
+        merged=frozenset(run.member.name for run in runs if run.adapter and run.member.export == "checkpoint"),
+        checkpoint_dtype=recipe.release.checkpoint_dtype,
+        reserve_bytes=int(recipe.guards.disk_reserve_gb * 1e9),
         significance=recipe.release.significance,
         provenance={"recipe": recipe.model_dump(mode="json"), "training": {r.member.name: summary(r) for r in runs}},
     )
-    done = await export_ensemble(plan, find_model, open_engine, advance)
-    _copy_beside(recipe, runs)
-    write_release_report(done, runs, Path(recipe.output))
-    return done
 
 
 def summary(run: MemberRun) -> dict[str, Any]:
@@ -89,6 +97,7 @@ def summary(run: MemberRun) -> dict[str, Any]:
     return {
         "alpha": run.alpha,
         "rows": run.rows,
+        "rows_too_long": run.too_long,
         "steps": run.steps,
         "tokens": run.tokens,
         "minutes": round(run.seconds / 60, 1),

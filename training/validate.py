@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from training.statistics import (
 
 POOL = "pool"
 FEW_ROWS = 500
+"""Below so many rows a report says what it cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -65,28 +67,39 @@ async def judge_rows(
 
 
 def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
-    """The whole report as JSON-able data: by voter and by source, with intervals, bias, calibration and latency."""
+    """The whole report as JSON-able data: by voter, with intervals by source and topic, bias, calibration and latency.
+
+    Topics are those the rows carry: a row without one counts for none.
+    """
     voters = list(dict.fromkeys([POOL, *(r.name for r in judged[0].verdict.members), *judged[0].distributions]))
-    sources = list(dict.fromkeys(j.row.source for j in judged))
     elapsed_s = [j.verdict.elapsed_ms / 1000 for j in judged]
     return {
         "rows": len(judged),
-        "note": _note(len(judged)),
+        "note": sample_note(sum(_is_right(j, POOL) for j in judged), len(judged)),
         "key_letters": letter_shares([j.row.key for j in judged]),
         "degraded": sum(j.verdict.degraded for j in judged),
         "seconds_per_question": {"mean": sum(elapsed_s) / len(elapsed_s), **percentiles(elapsed_s)},
-        "voters": {name: _voter_report(name, judged, sources) for name in voters},
+        "voters": {name: _voter_report(name, judged) for name in voters},
     }
 
 
-def _note(rows: int) -> str | None:
+def sample_note(correct: int, rows: int) -> str | None:
+    """What an accuracy on fewer than ``FEW_ROWS`` rows cannot tell, as a sentence; None for more.
+
+    Half of Wilson's interval is what it may be off by; between two samples of that size it is √2 of that.
+    """
     if rows >= FEW_ROWS:
         return None
-    low, high = wilson_interval(rows // 2, rows)
-    return f"{rows} rows cannot tell accuracies closer than about {(high - low) / 2:.0%} apart; use {FEW_ROWS} or more"
+    low, high = wilson_interval(correct, rows)
+    half = (high - low) / 2 * 100
+    return (
+        f"{rows} rows: an interval of ±{half:.1f} points. "
+        f"A difference under {math.sqrt(2) * half:.1f} points from what was measured on as many other rows cannot be "
+        f"told; on the same rows a paired test may tell a smaller one. Use {FEW_ROWS} rows or more."
+    )
 
 
-def _voter_report(name: str, judged: Sequence[Judged], sources: Sequence[str]) -> dict[str, Any]:
+def _voter_report(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
     voted = [j for j in judged if name in j.distributions]
     if not voted:
         return {"rows": 0}
@@ -95,15 +108,11 @@ def _voter_report(name: str, judged: Sequence[Judged], sources: Sequence[str]) -
     keys = [j.row.key for j in voted]
     correct = [p == k for p, k in zip(predicted, keys, strict=True)]
     pool_correct = [_is_right(j, POOL) for j in voted]
-    by_source = {
-        source: _accuracy([ok for ok, j in zip(correct, voted, strict=True) if j.row.source == source])
-        for source in sources
-        if any(j.row.source == source for j in voted)
-    }
     return {
         **_accuracy(correct),
         "chance": sum(1 / len(j.row.question.choices) for j in voted) / len(voted),
-        "by_source": by_source,
+        "by_source": _accuracy_by([j.row.source for j in voted], correct),
+        "by_topic": _accuracy_by([j.row.question.topic for j in voted], correct),
         "letters": letter_shares(predicted),
         "recall_spread": recall_spread(predicted, keys),
         "ece": expected_calibration_error([max(d) for d in distributions], correct),
@@ -134,6 +143,15 @@ def compare(judged: Sequence[Judged], other: Sequence[Judged]) -> dict[str, dict
 def _is_right(judged: Judged, name: str) -> bool:
     distribution = judged.distributions[name]
     return distribution.index(max(distribution)) == judged.row.key
+
+
+def _accuracy_by(names: Sequence[str], correct: Sequence[bool]) -> dict[str, dict[str, Any]]:
+    """The accuracy of every name's rows, in the order they first come; rows without a name are left out."""
+    groups: dict[str, list[bool]] = {}
+    for name, ok in zip(names, correct, strict=True):
+        if name:
+            groups.setdefault(name, []).append(ok)
+    return {name: _accuracy(group) for name, group in groups.items()}
 
 
 def _accuracy(correct: Sequence[bool]) -> dict[str, Any]:

@@ -66,6 +66,8 @@ def train(
         for decision in run.decisions:
             typer.echo(f"{run.member.name}: {decision.reason}", err=True)
         typer.echo(f"{run.member.name}: {run.steps} steps, {run.tokens:,} tokens, {run.seconds / 60:.1f} minutes")
+        if run.too_long:
+            typer.echo(f"{run.member.name}: {run.too_long:,} rows left out, over {loaded.run.max_tokens:,} tokens")
     if not members:
         show_export(done)
 

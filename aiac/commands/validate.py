@@ -11,6 +11,9 @@ import typer
 from agents.loading import DEFAULT_ENSEMBLE
 from agents.rules import DEFAULT_EDITION
 
+TOPICS_SHOWN = 60
+"""Some sources have a topic a row; the report in JSON has all of them."""
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -34,7 +37,7 @@ def validate(
     ] = False,
     output: Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")] = None,
 ) -> None:
-    """Accuracy by source with 95% Wilson intervals, each member and the pool, letters, bias, calibration, latency."""
+    """Accuracy by source and topic with 95% Wilson intervals, by member and pool; letters, calibration, latency."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -42,7 +45,8 @@ def validate(
     from agents.rules import load_edition
     from agents.writing import write_whole
     from aiac.commands.opening import open_ensemble
-    from training.data import dump_json, find_data, read_data
+    from training.data import dump_json, read_data
+    from training.sources.files import find_data
     from training.validate import POOL, compare, judge_rows, summarise
 
     seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS
@@ -92,6 +96,10 @@ def validate(
     if output is not None:
         write_whole(output, dump_json(report))
     Console().print(report_table(report))
+    if topics := topic_table(report):
+        Console().print(topics)
+    if report["note"]:
+        typer.echo(report["note"])
     if "against" in report:
         Console().print(comparison_table(report))
 
@@ -123,6 +131,24 @@ def report_table(report: dict[str, Any]) -> Table:
             f"{voter['ece']:.3f}",
             f"{voter['brier']:.3f}",
         )
+    return table
+
+
+def topic_table(report: dict[str, Any]) -> Table | None:
+    """The pool by topic, those of the most rows first; None for rows of fewer than two topics."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    topics = report["voters"]["pool"]["by_topic"]
+    if len(topics) < 2:
+        return None
+    largest = sorted(topics.items(), key=lambda topic: (-topic[1]["rows"], topic[0]))
+    rest = largest[TOPICS_SHOWN:]
+    rows = sum(cell["rows"] for _, cell in rest)
+    caption = f"{len(rest):,} more topics with {rows:,} rows are in the report that --json writes" if rest else None
+    table = Table("Topic", "rows", "pool, % [95% interval]", title="Accuracy by topic", caption=caption)
+    for name, cell in largest[:TOPICS_SHOWN]:
+        table.add_row(escape(name), f"{cell['rows']:,}", _interval(cell))
     return table
 
 

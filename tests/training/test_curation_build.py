@@ -270,6 +270,35 @@ def test_a_missing_file_is_told_before_anything_is_read(recipe: DataRecipe, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("bbh_mc.test.jsonl", {}),
+        ("mixed.jsonl", {"source": "bbh_mc"}),
+    ],
+)
+def test_a_source_for_evaluation_only_is_not_trained_on_unless_the_recipe_says_so(
+    recipe: DataRecipe, tmp_path: Path, name: str, changes: dict[str, Any]
+) -> None:
+    benchmark = write_jsonl(tmp_path / name, [{**row, **changes} for row in made_rows(40, 4, 5)])
+    fields = {"output": str(tmp_path / "out"), "sources": [{"name": benchmark}]}
+    with pytest.raises(InputError) as caught:
+        build_data(DataRecipe.model_validate(fields))
+    assert str(caught.value) == (
+        "data.sources: found bbh_mc (licence: MIT), whose terms are evaluation only; expected sources that may be "
+        "trained on: list it under data.evaluation, or say data.allow_evaluation_only: true"
+    )
+    assert not (tmp_path / "out").exists()
+    report = build_data(DataRecipe.model_validate({**fields, "allow_evaluation_only": True}))
+    assert (report.rows, report.sources[0].terms) == (40, "evaluation only")
+
+
+def test_a_source_for_evaluation_only_is_fine_as_evaluation(recipe: DataRecipe, tmp_path: Path) -> None:
+    benchmark = write_jsonl(tmp_path / "bbh_mc.test.jsonl", made_rows(40, 4, 5))
+    report = build_data(to(recipe, tmp_path / "out", evaluation=[benchmark]))
+    assert [file.rows for file in report.evaluation] == [40]
+
+
 def test_a_split_that_does_not_exist_names_those_that_do(recipe: DataRecipe, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found 'arc_easy:tset'; expected a split of arc_easy: one of train, valid"):
         build_data(to(recipe, tmp_path / "out", evaluation=["arc_easy:tset"]))

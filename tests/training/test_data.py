@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from agents.errors import FileError, InputError
-from training.data import dump_json, find_data, read_data, split_halves
+from training.data import dump_json, read_data, split_halves
+from training.sources.files import find_data
 
 
 def row(number: int = 0, **changes: Any) -> dict[str, Any]:
@@ -47,14 +48,27 @@ def test_rows_are_read_from_every_kind_of_file(tmp_path: Path, name: str, conten
     assert (data.path, data.sha256, data.skipped) == (file, hashlib.sha256(content).hexdigest(), {})
 
 
-@pytest.mark.parametrize("name", ["quiz.json", "quiz.jsonl"])
-def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reasons"),
+    [
+        ("quiz.json", {"no key": 2, "choices": 2, "question": 1}),
+        ("quiz.jsonl", {"no key": 2, "fewer than 2 choices": 2, "question: not a non-empty string": 1}),
+    ],
+)
+def test_rows_that_cannot_be_used_are_counted_by_reason(tmp_path: Path, name: str, reasons: dict[str, int]) -> None:
     rows = [row(), row(answer=None), row(choices=["one"]), row(question=""), row(choices=["one"]), row(answer="?")]
     file = tmp_path / name
     file.write_text(lines(rows) if name.endswith("l") else json.dumps(rows))
     data = read_data(file)
     assert len(data.rows) == 1
-    assert data.skipped == {"no key": 2, "choices": 2, "question": 1}
+    assert data.skipped == reasons
+
+
+def test_a_row_keeps_the_source_and_the_topic_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "quiz.jsonl"
+    file.write_text(lines([row(source="mmlu", subject="virology"), row(topic="art"), row()]))
+    found = [(entry.source, entry.question.topic) for entry in read_data(file).rows]
+    assert found == [("mmlu", "virology"), ("quiz", "art"), ("quiz", "")]
 
 
 def test_a_file_without_a_usable_row_is_refused(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from agents.schema import Question
 from training.adapters.storage import WEIGHTS_FILE
 from training.curation.rows import CuratedRow
 from training.curriculum import make_plan, read_plan
-from training.member_run import PLAN_FILE, MemberRun, micro_batches_a_step, train_member
+from training.member_inputs import PLAN_FILE, micro_batches_a_step
+from training.member_run import MemberRun, train_member
 from training.recipe import TrainRecipe
-from training.run_log import METRICS_FILE, DecisionRecord, ProbeRecord, StepRecord, read_run_log
+from training.run_log import METRICS_FILE, DecisionRecord, ProbeRecord, RowsRecord, StepRecord, read_run_log
+from training.train import summary
 
 TRAIN, VALIDATION = toy_rows(64), toy_rows(12, seed=1)
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +135,23 @@ def test_micro_batches_add_up_to_the_step(unbroken: tuple[Path, MemberRun], base
     found = run(toy_recipe(tmp_path, base, [toy_member()], run={"micro_batch_rows": 3}), base)
     for name, tensor in weights(unbroken[1]).items():
         torch.testing.assert_close(tensor, weights(found)[name], atol=2e-3, rtol=2e-2)
+
+
+def test_rows_too_long_to_train_on_are_counted_where_a_person_looks(base: Path, tmp_path: Path) -> None:
+    long = replace(TRAIN[0].question, text="Which of these is rosy, in a very long question? " * 10)
+    rows = [*TRAIN[:40], *(replace(row, id=f"long/{i}", question=long) for i, row in enumerate(TRAIN[40:43]))]
+    recipe = toy_recipe(tmp_path, base, [toy_member()], run={"max_tokens": 256})
+    found = train_member(recipe, recipe.members[0], base, rows, VALIDATION)
+    assert (found.rows, found.too_long) == (40, 3)
+    assert read_run_log(tmp_path / "runs" / "lora" / METRICS_FILE)[0] == RowsRecord(0, 40, 3, 256)
+    assert "40 trained on; 3 left out, longer than 256 tokens" in (tmp_path / "runs/lora/report.html").read_text()
+    assert summary(found)["rows_too_long"] == 3
+
+
+def test_rows_that_are_all_too_long_are_refused(base: Path, tmp_path: Path) -> None:
+    recipe = toy_recipe(tmp_path, base, [toy_member()], run={"max_tokens": 16})
+    with pytest.raises(InputError, match=r"run\.max_tokens: found 16; expected room for some row; all 64 are longer"):
+        run(recipe, base)
 
 
 @pytest.mark.parametrize("kind", ["rslora", "dora", "oplora"])

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from agents.errors import FileError
 from training.guards import ProbeStats
-from training.run_log import DecisionRecord, ProbeRecord, Record, RunLog, StepRecord, probe_record, read_run_log
+from training.run_log import (
+    DecisionRecord,
+    ProbeRecord,
+    Record,
+    RowsRecord,
+    RunLog,
+    StepRecord,
+    probe_record,
+    read_run_log,
+)
 
 reproducibly = settings(derandomize=True, deadline=None, max_examples=40)
 
@@ -31,6 +40,7 @@ def write(path: Path, records: list[Record]) -> RunLog:
 
 
 RECORDS: list[Record] = [
+    RowsRecord(0, 72, 3, 1024),
     probe_record(0, -1, STATS),
     step(1),
     step(2, math.nan),
@@ -51,8 +61,9 @@ def test_a_line_is_one_json_object_that_any_reader_takes(tmp_path: Path) -> None
 
     log = write(tmp_path / "metrics.jsonl", RECORDS)
     lines = [json.loads(line, parse_constant=refuse) for line in log.path.read_text("utf-8").split("\n")[:-1]]
-    assert [line["kind"] for line in lines] == ["probe", "step", "step", "step", "decision", "probe"]
-    assert lines[0] == {
+    assert [line["kind"] for line in lines] == ["rows", "probe", "step", "step", "step", "decision", "probe"]
+    assert lines[0] == {"kind": "rows", "step": 0, "rows": 72, "too_long": 3, "max_tokens": 1024}
+    assert lines[1] == {
         "kind": "probe",
         "rows": 40,
         "accuracy": 0.5,
@@ -62,7 +73,7 @@ def test_a_line_is_one_json_object_that_any_reader_takes(tmp_path: Path) -> None
         "step": 0,
         "chunk": -1,
     }
-    assert lines[1] == {
+    assert lines[2] == {
         "kind": "step",
         "step": 1,
         "chunk": 0,
@@ -72,7 +83,7 @@ def test_a_line_is_one_json_object_that_any_reader_takes(tmp_path: Path) -> None
         "tokens": 800,
         "seconds": 1.5,
     }
-    assert (lines[2]["loss"], lines[3]["loss"]) == ("nan", "inf")
+    assert (lines[3]["loss"], lines[4]["loss"]) == ("nan", "inf")
 
 
 def test_every_record_is_there_before_the_next_is_written(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from agents.errors import FileError, InputError
 from training.guards import ProbeStats
 from training.run_history import sort_history
-from training.run_log import METRICS_FILE, DecisionRecord, Record, RunLog, StepRecord, probe_record
+from training.run_log import METRICS_FILE, DecisionRecord, Record, RowsRecord, RunLog, StepRecord, probe_record
 from training.run_plots import PLOTS, describe_plot
 from training.run_report import write_run_report
 
@@ -39,6 +39,7 @@ def probe(step: int, accuracy: float = 0.5, top_share: float = 0.3) -> Record:
 COLLAPSE = DecisionRecord(15, "roll_back", 'One choice place has <b>100%</b> & "more".')
 
 STORY: list[Record] = [
+    RowsRecord(0, 1_200, 7, 1_024),
     probe(0, 0.4),
     *steps(1, 2, 50.0),
     DecisionRecord(2, "restart_lower_alpha", "The loss of step 2 is nan."),
@@ -100,7 +101,7 @@ def test_what_was_undone_is_kept_apart() -> None:
     assert [[step.step for step in run] for run in history.undone_steps] == [[1, 2], [11, 12, 13, 14, 15]]
     assert [(p.step, p.accuracy) for p in history.probes] == [(0, 0.4), (5, 0.5), (10, 0.6), (15, 0.7)]
     assert [(p.step, p.accuracy) for p in history.undone_probes] == [(15, 0.25)]
-    assert history.decisions == [STORY[3], COLLAPSE]
+    assert history.decisions == [STORY[4], COLLAPSE]
 
 
 def test_a_stop_undoes_the_chunk_it_was_made_in() -> None:
@@ -165,6 +166,7 @@ def test_text_is_escaped(report: str) -> None:
 
 def test_the_facts_and_decisions_are_in_the_page(report: str) -> None:
     text = Page(report).text
+    assert "1,200 trained on; 7 left out, longer than 1,024 tokens" in text
     assert "15 in 3 chunks" in text
     assert "0.7 minutes, 500 tokens a second" in text  # 22 steps of 2 seconds and 1,000 tokens
     assert "40.0% at step 0, 70.0% at step 15, on 40 rows" in text

@@ -175,6 +175,14 @@ def test_target_modules_that_do_not_exist_are_named(tmp_path: Path, capsys: pyte
     assert "target_modules: found wheel; expected some of " in capsys.readouterr().err
 
 
+def test_a_dry_run_refuses_a_source_for_evaluation_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny_checkpoint(tmp_path / "base")
+    data = {"output": str(tmp_path / "data"), "sources": [{"name": "bbh_mc.test.jsonl.gz", "rows": 30}]}
+    recipe = toy_recipe(tmp_path, tmp_path / "base", [toy_member()], data=data)
+    assert aiac(["train", str(write_recipe(tmp_path, recipe)), "--dry-run"]) == 2
+    assert "data.sources: found bbh_mc (licence: MIT), whose terms are evaluation only" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("recipe", "rank", "magnitudes", "rows"),
     [

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from agents.answerer import Answerer, MemberReport, Verdict
 from agents.manifest import Base, Manifest, Member
 from agents.schema import LETTERS, Answer, Question
 from agents.voter import Vote
+from aiac.commands.validate import TOPICS_SHOWN, topic_table
 from training.data import KeyedRow
 from training.statistics import wilson_interval
 from training.validate import POOL, Judged, compare, judge_rows, summarise
@@ -78,11 +83,61 @@ def test_chance_is_that_of_the_rows_numbers_of_choices() -> None:
     assert summarise(rows)["voters"][POOL]["chance"] == pytest.approx((1 / 2 + 1 / 4) / 2)
 
 
-def test_few_rows_come_with_a_note_on_what_they_can_tell() -> None:
-    low, high = wilson_interval(50, 100)
-    few = summarise(JUDGED[:1] * 100)["note"]
-    assert few == f"100 rows cannot tell accuracies closer than about {(high - low) / 2:.0%} apart; use 500 or more"
-    assert summarise(JUDGED[:1] * 500)["note"] is None
+def test_few_rows_come_with_a_note_on_what_they_cannot_tell() -> None:
+    # 150 of 200 right. Wilson's half-width by its formula, and √2 of it between two such samples.
+    n, p, z = 200, 0.75, 1.959964
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) * 100
+    assert (f"{half:.1f}", f"{half * math.sqrt(2):.1f}") == ("6.0", "8.4")
+    assert summarise(JUDGED * 50)["note"] == (
+        "200 rows: an interval of ±6.0 points. A difference under 8.4 points from what was measured on as many other "
+        "rows cannot be told; on the same rows a paired test may tell a smaller one. Use 500 rows or more."
+    )
+    assert summarise(JUDGED * 125)["note"] is None
+
+
+def about(topic: str, *, right: bool) -> Judged:
+    row = judged("quiz", 0, [0.8, 0.2] if right else [0.2, 0.8], [0.2, 0.8])
+    return replace(row, row=replace(row.row, question=replace(row.row.question, topic=topic)))
+
+
+BY_TOPIC = [
+    *[about("art", right=i < 3) for i in range(4)],
+    *[about("law [/b]", right=True) for _ in range(9)],
+    about("", right=True),
+]
+
+
+def test_accuracy_is_given_by_topic_where_rows_carry_one() -> None:
+    voters = summarise(BY_TOPIC)["voters"]
+    low, high = wilson_interval(3, 4)
+    assert voters[POOL]["by_topic"]["art"] == {"rows": 4, "correct": 3, "accuracy": 0.75, "low": low, "high": high}
+    assert {name: cell["rows"] for name, cell in voters[POOL]["by_topic"].items()} == {"art": 4, "law [/b]": 9}
+    assert [cell["correct"] for cell in voters["letters"]["by_topic"].values()] == [0, 0]
+    assert summarise(JUDGED)["voters"][POOL]["by_topic"] == {}
+
+
+def shown(table: Table | None) -> list[list[str]]:
+    """The cells of a table as it is printed."""
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(table)
+    lines = console.export_text().splitlines()
+    return [[cell.strip() for cell in line.strip("│┃ ").split("│")] for line in lines if line.startswith("│")]
+
+
+def test_topics_are_a_table_of_their_own_the_largest_first() -> None:
+    low, high = (round(100 * bound, 1) for bound in wilson_interval(9, 9))
+    assert shown(topic_table(summarise(BY_TOPIC))) == [
+        ["law [/b]", "9", f"100.0 [{low}, {high}]"],
+        ["art", "4", "75.0 [30.1, 95.4]"],
+    ]
+    assert topic_table(summarise(BY_TOPIC[:4])) is None
+
+
+def test_a_source_with_a_topic_a_row_does_not_fill_the_screen() -> None:
+    table = topic_table(summarise([about(f"topic {i}", right=True) for i in range(TOPICS_SHOWN + 7)]))
+    assert len(shown(table)) == TOPICS_SHOWN
+    assert table is not None
+    assert table.caption == "7 more topics with 7 rows are in the report that --json writes"
 
 
 def test_rows_are_judged_in_order_and_each_is_counted() -> None:

@@ -34,7 +34,7 @@ from training.curation.selection import Selection, select_rows
 from training.curation.split import validation_groups
 from training.disk import require_disk
 from training.sources import SOURCES, read_source
-from training.sources.licences import licence_of
+from training.sources.licences import licence_of, require_trainable
 from training.sources.source import SPLITS, SourceRow, Split
 
 Advance = Callable[[str, int, int | None], None]
@@ -59,7 +59,8 @@ def build_data(
     scorer give the same bytes of Parquet.
 
     Raises FileError when the output cannot be written, DiskSpaceError before anything is written, InputError when no
-    row is left, what ``read_source`` raises for a source or evaluation file, and what ``scorer`` raises.
+    row is left or a source is for evaluation only and the recipe does not allow that, what ``read_source`` raises for a
+    source or evaluation file, and what ``scorer`` raises.
     """
     output = Path(recipe.output)
     with staged_folder(output) as folder:
@@ -90,6 +91,9 @@ def _require_replaceable(output: Path) -> None:
 
 def _collect(recipe: DataRecipe, advance: Advance) -> tuple[list[Tally], list[Tally], Collector]:
     """Reads the evaluation files, then the sources; returns a tally of each."""
+    if not recipe.allow_evaluation_only:
+        for source in recipe.sources:
+            require_trainable(source.name)
     # All are opened before the first is read: a missing file is told at once, not after minutes.
     evaluation_items = [read_source(*_evaluation_source(name), seed=recipe.seed) for name in recipe.evaluation]
     source_items = [read_source(s.name, s.split, seed=recipe.seed, limit=s.rows) for s in recipe.sources]
@@ -98,9 +102,14 @@ def _collect(recipe: DataRecipe, advance: Advance) -> tuple[list[Tally], list[Ta
     for number, (name, items) in enumerate(zip(recipe.evaluation, evaluation_items, strict=True)):
         for row in read_keyed(items, evaluation[number], partial(_tell, advance, f"reading {name}")):
             collector.add_evaluation(number, row)
+    checked: set[str] = set()
     for number, (source, items) in enumerate(zip(recipe.sources, source_items, strict=True)):
         stage = f"reading {source.name}:{source.split}"
         for row in read_keyed(items, sources[number], partial(_tell, advance, stage)):
+            # A file may hold rows of sources that its name does not tell.
+            if row.source not in checked and not recipe.allow_evaluation_only:
+                require_trainable(row.source)
+                checked.add(row.source)
             collector.add(number, row, sources[number])
     return sources, evaluation, collector
 

@@ -30,6 +30,12 @@ class DataRecipe(BaseModel):
     sources: list[SourceRecipe] = Field(min_length=1)
     evaluation: list[str] = []
     """Rows that must not be trained on: files or names as ``read_source`` takes them, or SOURCE:SPLIT."""
+    allow_evaluation_only: bool = False
+    """Train on sources whose authors ask not to (terms "evaluation only"), which are refused otherwise.
+
+    What is measured on such a benchmark afterwards says nothing, and passing the model on may break its terms. As
+    ``evaluation`` they are always fine.
+    """
     rows: int | None = Field(default=None, ge=1)
     """At most so many rows in all after cleaning, each source in proportion to what is left of it."""
     validation_share: float = Field(default=0.1, ge=0, lt=1)

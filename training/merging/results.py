@@ -77,6 +77,9 @@ def write_checkpoint(folder: Path, model: Any, base: Path, dtype: Dtype) -> None
     # The staging folder's own name says nothing to a person.
     require_disk(folder.parent.parent, needed, 0)
     model.to(chosen).save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        # safetensors creates its files for the owner alone; a service often runs as somebody else.
+        file.chmod(0o644)
     for pattern in TOKENIZER_FILES:
         for file in base.glob(pattern):
             shutil.copyfile(file, folder / file.name)

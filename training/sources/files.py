@@ -17,6 +17,23 @@ from training.sources.source import SPLITS, Dropped, SourceRow, Split, keyed_que
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 
 
+def find_data(name: str) -> Path:
+    """A data file by path, or by name in the folder ``AIAC_DATA_DIR``. Raises FileError."""
+    places = [Path(name)]
+    if folder := os.environ.get("AIAC_DATA_DIR"):
+        places.append(Path(folder) / name)
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(str(place) for place in places)
+    raise FileError("data", f"no file {name}", f"a path, or a name in the folder AIAC_DATA_DIR (looked at {looked})")
+
+
+def source_of_file(name: str) -> str:
+    """The source that a file's rows are of where they name none: its name up to the first dot."""
+    return Path(name).name.split(".")[0]
+
+
 def data_folder() -> Path | None:
     """The folder AIAC_DATA_DIR, or None when it is not set. Raises FileError when it is no folder."""
     name = os.environ.get("AIAC_DATA_DIR")
@@ -45,7 +62,7 @@ def file_rows(path: Path, split: Split, *, source: str | None = None) -> Iterato
     ``split`` and ``source`` (by default the file's name up to the first dot) stand in where a row names none. JSON
     Lines are streamed; JSON is read whole. Raises FileError when the file cannot be read.
     """
-    source = source or path.name.split(".")[0]
+    source = source or source_of_file(path.name)
     if ".jsonl" not in path.suffixes:
         yield from _json_rows(path, source, split)
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from agents.errors import InputError
+from training.sources.files import source_of_file
 from training.sources.reading import SOURCES
 from training.sources.source import Terms
 
@@ -38,3 +40,15 @@ def licence_of(source: str) -> Licence:
     if known := SOURCES.get(source):
         return Licence(known.licence, known.terms)
     return _OF_FILES.get(source, Licence("not known", "unclear"))
+
+
+def require_trainable(name: str) -> None:
+    """Raises InputError for a source, or a file of one, whose authors ask not to train on it."""
+    source = source_of_file(name)
+    licence = licence_of(source)
+    if licence.terms == "evaluation only":
+        raise InputError(
+            "data.sources",
+            f"{source} (licence: {licence.text}), whose terms are {licence.terms}",
+            "sources that may be trained on: list it under data.evaluation, or say data.allow_evaluation_only: true",
+        )

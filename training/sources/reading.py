@@ -7,11 +7,10 @@ from pathlib import Path
 from random import Random
 
 from agents.errors import InputError
-from training.data import find_data
 from training.reservoir import Reservoir
 from training.sources.choices import CHOICE_SOURCES
 from training.sources.distractors import AnswerPool
-from training.sources.files import SUFFIXES, data_folder, file_rows, named_file
+from training.sources.files import SUFFIXES, data_folder, file_rows, find_data, named_file
 from training.sources.hub import hub_rows
 from training.sources.open_answers import OPEN_SOURCES
 from training.sources.source import SPLITS, Context, Dropped, RawRow, Source, SourceRow, Split

@@ -1,0 +1,124 @@
+"""What one member is trained on and with, before any step: its rows as a plan, its prompts and its probes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.engines.tokenizer import ChatTokenizer
+from agents.errors import InputError
+from agents.prompts import PromptRenderer
+from agents.schema import Question
+from training.collate import Collator, make_collator, split_by_length
+from training.curation.rows import CuratedRow
+from training.curriculum import Plan, make_plan, write_plan
+from training.probing import ProbeSet, draw_probes
+from training.processes import processes
+from training.recipe import MemberRecipe, TrainRecipe
+
+PLAN_FILE = "plan.parquet"
+
+
+@dataclass(frozen=True)
+class MemberInputs:
+    """Everything that is decided before the first step and stays the same when a run is resumed or restarted."""
+
+    seed: int
+    questions: Mapping[str, Question]
+    """Those trained on, by row id."""
+    too_long: int
+    """Rows left out because they need more tokens than the recipe's ``run.max_tokens``."""
+    plan: Plan
+    parts: int
+    """Micro-batches a step, over all devices."""
+    probe: ProbeSet
+    collator: Collator
+    processing_class: Any
+    """The tokenizer as the trainer wants it."""
+    digest: str
+    """Changes with everything that changes the weights: what is trained, how, on which rows, on which base."""
+
+
+def prepare_inputs(
+    recipe: TrainRecipe,
+    member: MemberRecipe,
+    checkpoint: Path,
+    train: Sequence[CuratedRow],
+    validation: Sequence[CuratedRow],
+    folder: Path,
+) -> MemberInputs:
+    """The inputs of ``member``; its plan is written to the run's ``folder``, where a person can read it.
+
+    Raises InputError for rows that are all too long, rows and a curriculum that give no plan, and a tokenizer that does
+    not end a turn.
+    """
+    seed = recipe.seed + member.seed
+    renderer = PromptRenderer(ChatTokenizer(checkpoint))
+    processing_class = _processing_class(checkpoint)
+    collator = make_collator(renderer, member, end_id=int(processing_class.eos_token_id))
+    max_tokens = recipe.run.max_tokens
+    questions, too_long = split_by_length(collator, [(row.id, row.question) for row in train], max_tokens)
+    if not questions:
+        raise InputError("run.max_tokens", str(max_tokens), f"room for some row; all {len(train):,} are longer")
+    plan = make_plan([(r.id, r.difficulty) for r in train if r.id in questions], recipe.plan_recipe(member), seed=seed)
+    parts = micro_batches_a_step(recipe, plan, processes().num_processes)
+    probes = draw_probes([row.question for row in validation], recipe.guards.probe_rows, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    with processes().main_process_first():
+        write_plan(plan, folder / PLAN_FILE)
+    return MemberInputs(
+        seed=seed,
+        questions=questions,
+        too_long=len(too_long),
+        plan=plan,
+        parts=parts,
+        probe=ProbeSet(probes, renderer, member.method),
+        collator=collator,
+        processing_class=processing_class,
+        digest=_digest(recipe, member, folder / PLAN_FILE, checkpoint),
+    )
+
+
+def micro_batches_a_step(recipe: TrainRecipe, plan: Plan, processes: int) -> int:
+    """Micro-batches an optimiser step takes over all processes: a multiple of them.
+
+    Raises InputError when the plan has a step with fewer rows than that: every micro-batch needs one.
+    """
+    rows = max(len(step.row_ids) for step in plan.steps)
+    parts = -(-rows // (recipe.run.micro_batch_rows * processes)) * processes
+    fewest = min(len(step.row_ids) for step in plan.steps)
+    if fewest < parts:
+        raise InputError(
+            "run.micro_batch_rows",
+            f"{parts} micro-batches a step on {processes} device{'s' if processes > 1 else ''}",
+            f"at most {fewest}, the rows of the plan's smallest step",
+        )
+    return parts
+
+
+def _processing_class(checkpoint: Path) -> Any:
+    """Raises InputError for a tokenizer that does not say how a turn ends."""
+    from transformers import AutoTokenizer
+
+    found = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=True)
+    if found.eos_token_id is None:
+        raise InputError(str(checkpoint), "a tokenizer without an end-of-turn token", "one with eos_token")
+    return found
+
+
+def _digest(recipe: TrainRecipe, member: MemberRecipe, plan: Path, checkpoint: Path) -> str:
+    from agents.models.checkpoint import verified_base_sha256
+
+    parts = {
+        "member": member.model_dump(exclude={"alpha_fallbacks", "export", "orders"}),
+        "run": recipe.run.model_dump(exclude={"keep_checkpoints"}),
+        "guards": recipe.guards.model_dump(),
+        "seed": recipe.seed,
+        "plan": hashlib.sha256(plan.read_bytes()).hexdigest(),
+        "base": verified_base_sha256(checkpoint),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
