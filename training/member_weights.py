@@ -9,13 +9,13 @@ from pathlib import Path
 from agents.errors import InputError
 from agents.models.checkpoint import checkpoint_sha256
 from agents.models.download import sha256_of
+from agents.staging import staged_folder
 from training.adapters.storage import WEIGHTS_FILE, Dtype, copy_adapter
 from training.disk import require_disk
 from training.merge import merge
 from training.merging.check import MIN_AGREEMENT
 from training.merging.deltas import Advance
 from training.merging.options import MergeOptions
-from training.staging import staged_folder
 
 MEMBERS_FOLDER = "members"
 

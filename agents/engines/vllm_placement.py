@@ -19,7 +19,7 @@ from agents.engines.protocol import Engine
 from agents.engines.vllm_options import VllmOptions
 from agents.errors import InputError
 from agents.manifest import Member
-from agents.models.merged import Dtype, merged_checkpoint
+from agents.models.merged import merged_checkpoint
 from agents.models.store import readable_bytes
 from agents.placement import EngineSpec, EnsembleWeights, Place
 
@@ -51,8 +51,7 @@ def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callab
     def place(weights: EnsembleWeights) -> list[EngineSpec]:
         on = (device or (lambda: find_device(options)))()
         tried = [dtype] if dtype else ["float32"] if on.on_cpu else ["bfloat16", "float32"]
-        merged_dtype: Dtype = "bfloat16" if tried[0] == "bfloat16" and not on.on_cpu else "float32"
-        groups = _groups(weights, merged_dtype, on_cpu=on.on_cpu)
+        groups = _groups(weights, on_cpu=on.on_cpu)
         return [
             EngineSpec(
                 group.name,
@@ -84,7 +83,7 @@ def _open(group: _Group, dtype: str, options: VllmOptions, share: float | None) 
     return VllmEngine.load(group.checkpoint, group.adapters, dtype=dtype, options=options, memory_share=share)
 
 
-def _groups(weights: EnsembleWeights, dtype: Dtype, *, on_cpu: bool) -> list[_Group]:
+def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
     """Members by the checkpoint that computes them; those that want a merged one get it made."""
     shared: list[Member] = []
     adapters: dict[str, Path] = {}
@@ -96,7 +95,7 @@ def _groups(weights: EnsembleWeights, dtype: Dtype, *, on_cpu: bool) -> list[_Gr
         elif member.kind == "checkpoint":
             own.append(_Group(member.name, folder, [member], {}))
         elif on_cpu or _is_dora(folder):
-            merged = merged_checkpoint(weights.base, weights.base_sha256, folder, str(member.sha256), dtype)
+            merged = merged_checkpoint(weights.base, weights.base_sha256, folder, str(member.sha256))
             own.append(_Group(member.name, merged, [member], {}))
         else:
             shared.append(member)

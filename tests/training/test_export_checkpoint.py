@@ -16,7 +16,7 @@ from training_toys import toy_member, toy_recipe
 
 from agents.engines.tokenizer import ChatTokenizer
 from agents.errors import DiskSpaceError, InputError
-from agents.loading import engine_openers
+from agents.loading import transformers_openers
 from agents.manifest import ContinuationProbe, Manifest, read_manifest
 from agents.models.checkpoint import checkpoint_sha256
 from agents.prompts import PromptRenderer
@@ -81,7 +81,7 @@ def export(files: Path, output: Path, **changes: Any) -> Manifest:
         "adapters": {"trained": files / "adapter"},
         "merged": frozenset({"trained"}),
     }
-    [open_engine] = engine_openers("transformers", dtype="float32")
+    [open_engine] = transformers_openers(dtype="float32")
     done = asyncio.run(export_ensemble(ExportPlan(**(fields | changes)), Path, open_engine, lambda *step: None))
     return done.manifest
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.errors import InputError
+from agents.models.merged import copy_tokenizer
 from training.adapters.storage import Dtype, portable_name, write_adapter
 from training.disk import require_disk
 from training.merging.factors import Adapter, Factors
 from training.recipe import VLLM_RANKS
-
-TOKENIZER_FILES = ("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
 
 
 def concatenate(adapters: Sequence[Adapter], weights: Sequence[float]) -> dict[str, Factors]:
@@ -80,9 +78,7 @@ def write_checkpoint(folder: Path, model: Any, base: Path, dtype: Dtype) -> None
     for file in folder.glob("*.safetensors"):
         # safetensors creates its files for the owner alone; a service often runs as somebody else.
         file.chmod(0o644)
-    for pattern in TOKENIZER_FILES:
-        for file in base.glob(pattern):
-            shutil.copyfile(file, folder / file.name)
+    copy_tokenizer(base, folder)
 
 
 def _target_modules(modules: Mapping[str, Any], model: Any) -> list[str]:

@@ -123,7 +123,7 @@ def test_a_truncated_checkpoint_is_not_served(
 ) -> None:
     dora = member(manifest, "dora")
     merged = merged_checkpoint(
-        default_checkpoint, manifest.base.sha256, folder(manifest, "dora"), str(dora.sha256), "float32", root=tmp_path
+        default_checkpoint, manifest.base.sha256, folder(manifest, "dora"), str(dora.sha256), root=tmp_path
     )
     weights = merged / "model.safetensors"
     with weights.open("r+b") as file:
