@@ -17,7 +17,7 @@ from agents.hosting import Host, MemberStatus
 from agents.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, Member, read_manifest
 from agents.models.checkpoint import checkpoint_folder, checkpoint_sha256, verified_base_sha256
 from agents.models.download import sha256_of
-from agents.placement import EnsembleWeights, OpenEngine, Place, adapters_together
+from agents.placement import EngineSpec, EnsembleWeights, OpenEngine, Place, adapters_together
 from agents.schema import Question
 from agents.voter import Voter
 
@@ -109,17 +109,7 @@ async def load_ensemble(
     Raises FileError and ManifestError for the manifest, DamagedModelError for weights that are not those it names,
     NotReadyError when no member can be served, and what ``find_model``, ``place`` and a single engine's opening raise.
     """
-    manifest = read_manifest(path)
-    folder = path if await asyncio.to_thread(path.is_dir) else path.parent
-    report(f"finding {manifest.base.model}")
-    checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
-    report("verifying weights")
-    await asyncio.to_thread(_verify_base, manifest, checkpoint)
-    members = [member for member in manifest.members if all_members or member.weight > 0]
-    folders = {m.name: await asyncio.to_thread(_verified_folder, m, folder) for m in members if m.kind != "base"}
-    report("placing members")
-    weights = EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
-    specs = await asyncio.to_thread(place, weights)
+    manifest, specs = await _plan(path, find_model, place, report, all_members=all_members)
     answerer = Answerer(manifest, [])
     hosts: list[Host] = []
 
@@ -144,8 +134,47 @@ async def load_ensemble(
     return loaded
 
 
-async def _open_all(hosts: Sequence[Host], report: Callable[[str], None]) -> None:
-    """One after the other: on a GPU each measures the memory that the ones before it have left."""
+async def check_ensemble(
+    path: Path, find_model: FindModel, place: Place, report: Callable[[str], None] = lambda stage: None
+) -> list[MemberStatus]:
+    """Replays the golden probes of every member, also of those of weight 0, on the engines that ``place`` plans.
+
+    One engine is open at a time. An engine that does not start is the reason of each of its members. Raises as
+    ``load_ensemble`` does for the manifest and the weights.
+    """
+    manifest, specs = await _plan(path, find_model, place, report, all_members=True)
+    statuses: dict[str, MemberStatus] = {}
+    for spec in specs:
+        host = Host(spec, lambda: None)
+        await _open_all([host], report, tolerant=True)
+        await host.close()
+        statuses |= {status.name: status for status in host.statuses}
+    return [statuses[member.name] for member in manifest.members]
+
+
+async def _plan(
+    path: Path, find_model: FindModel, place: Place, report: Callable[[str], None], *, all_members: bool
+) -> tuple[Manifest, list[EngineSpec]]:
+    """The manifest, and the engines of its members once their weights are verified."""
+    manifest = read_manifest(path)
+    folder = path if await asyncio.to_thread(path.is_dir) else path.parent
+    report(f"finding {manifest.base.model}")
+    checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
+    report("verifying weights")
+    await asyncio.to_thread(_verify_base, manifest, checkpoint)
+    members = [member for member in manifest.members if all_members or member.weight > 0]
+    folders = {m.name: await asyncio.to_thread(_verified_folder, m, folder) for m in members if m.kind != "base"}
+    report("placing members")
+    weights = EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
+    specs = await asyncio.to_thread(place, weights)
+    return manifest, specs
+
+
+async def _open_all(hosts: Sequence[Host], report: Callable[[str], None], *, tolerant: bool = False) -> None:
+    """One after the other: on a GPU each measures the memory that the ones before it have left.
+
+    Raises the first EngineError when none starts, unless ``tolerant``.
+    """
     failures = []
     for host in hosts:
         try:
@@ -154,7 +183,7 @@ async def _open_all(hosts: Sequence[Host], report: Callable[[str], None]) -> Non
             failures.append(error)
             host.fail(str(error))
             logger.error("%s is not served: %s", host.spec.name, error)
-    if len(failures) == len(hosts):
+    if len(failures) == len(hosts) and not tolerant:
         raise failures[0]
 
 

@@ -10,6 +10,7 @@ import typer
 from agents.errors import AiacError, outcome_of
 from aiac.commands import data, models
 from aiac.commands.answer import answer
+from aiac.commands.check import check
 from aiac.commands.export import export
 from aiac.commands.merge import merge
 from aiac.commands.serve import serve
@@ -28,7 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
-for command in (answer, train, validate, merge, export, serve):
+for command in (answer, check, train, validate, merge, export, serve):
     app.command()(command)
 
 

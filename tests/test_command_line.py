@@ -179,3 +179,17 @@ def test_validate_reports_every_voter_on_the_terminal_and_as_json(tmp_path, defa
         *(m.name for m in read_manifest(find_ensemble("default")).members if m.weight),
     }
     assert "pool" in capsys.readouterr().out
+
+
+@pytest.mark.model
+def test_check_says_which_member_an_engine_does_not_reproduce(tmp_path, default_checkpoint, capsys):
+    assert run(["check"]) == 0
+    assert "yes" in capsys.readouterr().out
+    manifest = json.loads((find_ensemble("default") / "ensemble.json").read_text())
+    [row, *_] = manifest["members"][0]["probes"][0]["logprobs"]
+    row[0] -= 1.0
+    (tmp_path / "ensemble.json").write_text(json.dumps(manifest))
+    assert run(["check", "--ensemble", str(tmp_path), "--dtype", "float32"]) == 1
+    out = capsys.readouterr().out
+    assert "differs from its golden probes by" in out
+    assert "no" in out.split()

@@ -31,7 +31,8 @@ def merged_checkpoint(
     """The folder of ``base`` with ``adapter`` merged, in float32; made unless it is there.
 
     PEFT merges it, which is exact for LoRA, rsLoRA and DoRA. Rounding to bfloat16 is not: on SmolLM2-135M it moved
-    single log-probs by 0.57 nats. That is left to an engine that computes in bfloat16 and is held against the probes. While another process makes the same, this one waits.
+    single log-probs by 0.57 nats. That is left to an engine that computes in bfloat16 and is held against the probes.
+    While another process makes the same, this one waits.
     Raises DiskSpaceError before anything is written, FileError when the cache cannot be written, and
     DamagedModelError for weights that do not load.
     """

@@ -14,7 +14,7 @@ from agent_fakes import CAPITAL, ScriptedEngine, letter_member, manifest_of
 from agents.deadline import Deadline
 from agents.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
 from agents.hosting import MemberStatus
-from agents.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
+from agents.loading import LoadedEnsemble, check_ensemble, find_ensemble, load_ensemble, placement
 from agents.manifest import FILE_NAME, Base, ContinuationProbe, Member, NextTokenProbe, write_manifest
 from agents.placement import adapters_together
 
@@ -316,3 +316,23 @@ def test_members_of_weight_0_are_opened_only_to_be_measured(workshop: Workshop) 
     assert [voter.member.name for voter in loaded.measured] == ["tuned"]
     assert [voter.member.name for voter in loaded.answerer.voters] == ["plain"]
     assert list(workshop.opened[-1][1]) == ["tuned"]
+
+
+def test_a_check_reports_every_member_those_of_weight_0_and_those_that_fail_too(workshop: Workshop) -> None:
+    members = [letter_member("plain", probes=[NEXT]), adapter(weight=0.0, probes=[NEXT])]
+    workshop.engine.failing.add("tuned")
+    write_manifest(manifest_of(*members, base=Base(model="tiny", sha256=sha(WEIGHTS))), workshop.folder)
+    statuses = asyncio.run(
+        check_ensemble(workshop.folder, lambda name: workshop.checkpoint, adapters_together([workshop.open_engine]))
+    )
+    assert statuses == [MemberStatus("plain", True, 0.0), MemberStatus("tuned", False, None, "out of memory")]
+    assert workshop.engine.closed
+
+
+def test_a_check_on_an_engine_that_does_not_start_gives_that_as_the_reason(workshop: Workshop) -> None:
+    def broken(checkpoint: Path, adapters: Mapping[str, Path]) -> ScriptedEngine:
+        raise EngineError("no device")
+
+    write_manifest(manifest_of(letter_member("m"), base=Base(model="t", sha256=sha(WEIGHTS))), workshop.folder)
+    work = check_ensemble(workshop.folder, lambda name: workshop.checkpoint, adapters_together([broken]))
+    assert asyncio.run(work) == [MemberStatus("m", False, None, "no device")]

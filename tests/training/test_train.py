@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_questions(folder / "fit.jsonl", toy_rows(60, seed=5))
     members = [
         toy_member(),
-        toy_member("dora", seed=1),
+        toy_member("dora", seed=1, export="checkpoint"),
         toy_member("rslora", learning_rate=(1e-7, 1e-7)),
     ]
     data = {
@@ -85,12 +85,13 @@ def test_a_member_that_does_not_beat_the_base_is_left_out_with_its_reason(traine
 
 def test_what_is_served_is_trained_and_lies_in_the_ensemble(trained: Path) -> None:
     manifest = read_manifest(trained / "ensemble")
-    assert {member.kind for member in manifest.members} == {"adapter"}
-    for member in manifest.members:
-        assert sorted(file.name for file in (trained / "ensemble" / str(member.path)).iterdir()) == [
-            "adapter_config.json",
-            "adapter_model.safetensors",
-        ]
+    assert {member.name: member.kind for member in manifest.members} == {"lora": "adapter", "dora": "checkpoint"}
+
+    def files(member: str) -> list[str]:
+        return sorted(file.name for file in (trained / "ensemble" / "members" / member).iterdir())
+
+    assert files("lora") == ["adapter_config.json", "adapter_model.safetensors"]
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(files("dora"))
 
 
 def test_the_card_and_the_reports_lie_beside_it(trained: Path) -> None:

@@ -1,0 +1,47 @@
+"""`aiac check`: whether an engine reproduces the numbers that every member of an ensemble was released with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agents.loading import DEFAULT_ENSEMBLE
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from agents.hosting import MemberStatus
+
+
+def check(
+    ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = DEFAULT_ENSEMBLE,
+    engine: Annotated[str, typer.Option(help="transformers, vllm or remote.")] = "transformers",
+    dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
+) -> None:
+    """Replay every member's golden probes on an engine; exit code 1 when a member is out of tolerance."""
+    from rich.console import Console
+
+    from agents.loading import check_ensemble, find_ensemble, placement
+    from aiac.commands.models import find_or_pull
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    place = placement(engine, dtype=dtype)
+    statuses = asyncio.run(check_ensemble(find_ensemble(ensemble), find_or_pull, place, console.print))
+    # A file or a pipe has no width of its own, and a reason that is cut off is no reason.
+    Console(width=None if Console().is_terminal else 160).print(status_table(ensemble, engine, statuses))
+    if not all(status.ready for status in statuses):
+        raise typer.Exit(1)
+
+
+def status_table(ensemble: str, engine: str, statuses: Sequence[MemberStatus]) -> Table:
+    """One line a member: whether it would serve, its largest deviation, and why not."""
+    from rich.table import Table
+
+    table = Table("Member", "Serves", "Off by, nats", "Reason", title=f"{ensemble} on {engine}")
+    for status in statuses:
+        off = "-" if status.difference_nats is None else f"{status.difference_nats:.2g}"
+        table.add_row(status.name, "yes" if status.ready else "no", off, status.reason or "")
+    return table
