@@ -7,7 +7,8 @@ time with the prefix cache instead took 2.5 times as long (SmolLM2-135M on two c
 tokens).
 
 On a CPU back end a request without an adapter that is batched with requests with one is computed with that adapter,
-without an error. So there an engine with adapters refuses requests without.
+without an error. So there an engine with adapters refuses requests without. Nor can it give the log-probs of a prompt
+under an adapter: then every token of a continuation is a request.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class VllmEngine:
         self.on_cpu = on_cpu
         self._ids = itertools.count()
         self._stop_ids = _stop_ids(engine, tokenizer)
+        self._dtype = str(engine.model_config.dtype).removeprefix("torch.")
+        self._max_tokens = int(engine.model_config.max_model_len)
         self._closed = False
         self.counters = counters
 
@@ -103,11 +106,11 @@ class VllmEngine:
 
     @property
     def dtype(self) -> str:
-        return str(self._engine.model_config.dtype).removeprefix("torch.")
+        return self._dtype
 
     @property
     def max_tokens(self) -> int:
-        return int(self._engine.model_config.max_model_len)
+        return self._max_tokens
 
     async def next_token_logprobs(
         self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
@@ -125,7 +128,15 @@ class VllmEngine:
         async def score(continuation: Sequence[int]) -> list[float]:
             if not continuation:
                 return []
-            return await self._score([*prompt, *continuation[:-1]], len(prompt), continuation[-1:], adapter)
+            if adapter is None or not self.on_cpu:
+                return await self._score([*prompt, *continuation[:-1]], len(prompt), continuation[-1:], adapter)
+            # vLLM's CPU back end dies when it is asked for the log-probs of a prompt under an adapter.
+            steps = range(len(continuation))
+            parts = await _all(
+                self._score([*prompt, *continuation[:i]], len(prompt) + i, continuation[i : i + 1], adapter)
+                for i in steps
+            )
+            return [value for part in parts for value in part]
 
         return list(await _all(score(continuation) for continuation in continuations))
 
@@ -186,7 +197,9 @@ class VllmEngine:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._engine.shutdown)
+            # Let go of, or it would shut itself down once more when the interpreter has already taken itself apart.
+            engine, self._engine = self._engine, None
+            await asyncio.to_thread(engine.shutdown)
 
     async def _run(self, prompt: Sequence[int], adapter: str | None, *, max_tokens: int, **options: Any) -> Any:
         """vLLM's last output for a request; cancelling aborts the request inside the engine."""

@@ -47,7 +47,9 @@ def manifest() -> Manifest:
 
 
 def member(manifest: Manifest, name: str) -> Member:
-    return next(member for member in manifest.members if member.name == name)
+    """With two of its probes: under an adapter a CPU takes seconds for each."""
+    found = next(member for member in manifest.members if member.name == name)
+    return found.model_copy(update={"probes": found.probes[:2]})
 
 
 def folder(manifest: Manifest, name: str) -> Path:
