@@ -23,7 +23,7 @@ from agents.voter import Voter
 
 logger = logging.getLogger(__name__)
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-DEFAULT_ENSEMBLE = "default"
+DEFAULT_ENSEMBLE = "starter"
 """What answers where nothing else is asked for."""
 
 WARM_UP = Question("Which of these is a colour?", ("Blue", "Seven", "Quickly", "Under"))

@@ -176,14 +176,14 @@ def test_validate_reports_every_voter_on_the_terminal_and_as_json(tmp_path, defa
     assert found["voters"]["pool"]["by_source"]["made"]["low"] == pytest.approx(8 / (8 + 1.959964**2), abs=1e-4)
     assert set(found["voters"]) == {
         "pool",
-        *(m.name for m in read_manifest(find_ensemble("default")).members if m.weight),
+        *(m.name for m in read_manifest(find_ensemble("starter")).members if m.weight),
     }
     assert "pool" in capsys.readouterr().out
 
 
 @pytest.mark.model
 def test_check_says_which_member_an_engine_does_not_reproduce(tmp_path, default_checkpoint, capsys):
-    assert run(["check"]) == 0
+    assert run(["check", "--ensemble", "default"]) == 0
     assert "yes" in capsys.readouterr().out
     manifest = json.loads((find_ensemble("default") / "ensemble.json").read_text())
     [row, *_] = manifest["members"][0]["probes"][0]["logprobs"]

@@ -14,14 +14,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agents.engines.remote_options import RemoteOptions
+from agents.engines.vllm_options import VllmOptions
+from agents.environment import variable
 from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
 DOCKERFILES = [ROOT / "docker" / "Dockerfile.rocm", ROOT / "docker" / "Dockerfile.cpu"]
-SECRETS = {"AIAC_API_KEY", "HF_TOKEN"}
-SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
+SECRETS = {"AIAC_API_KEY", "AIAC_REMOTE_API_KEY", "HF_TOKEN"}
+SETTINGS = {variable(kind, name) for kind in (Settings, VllmOptions, RemoteOptions) for name in kind.model_fields}
 
 each_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
 each_dockerfile = pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.name)

@@ -11,7 +11,7 @@ from service.settings import Settings, load_settings
 
 def test_defaults() -> None:
     settings = load_settings()
-    assert (settings.host, settings.port, settings.ensemble) == ("127.0.0.1", 8000, "default")
+    assert (settings.host, settings.port, settings.ensemble) == ("127.0.0.1", 8000, "starter")
     assert (settings.edition, settings.margin_ms, settings.api_key) == ("oct2025_aiac", 500, None)
 
 
