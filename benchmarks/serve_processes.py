@@ -1,0 +1,153 @@
+"""Servers as processes of their own, this project's and vLLM's: started, waited for, looked into, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+from agents.errors import EngineError
+from service.server import reserve_port
+
+READY = "Ready. Console: "
+START_SECONDS = 900.0
+"""How long a server may take to become ready."""
+STOP_SECONDS = 60.0
+ENGINE_TITLE = "EngineCore"
+"""What vLLM calls the process of an engine."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running `aiac serve`: its address and its process."""
+
+    url: str
+    process: psutil.Process
+
+    def engine_processes(self) -> list[psutil.Process]:
+        """The engine processes under it, oldest first; none where the service computes by itself."""
+        found = [(child.create_time(), child) for child in self._children() if ENGINE_TITLE in _title(child)]
+        return [child for _, child in sorted(found, key=lambda pair: pair[0])]
+
+    def rss_bytes(self) -> dict[str, int]:
+        """Resident memory of the service's own process, and of all that it started together."""
+        return {"service": self.process.memory_info().rss, "engines": sum(map(_rss, self._children()))}
+
+    def _children(self) -> list[psutil.Process]:
+        return list(self.process.children(recursive=True))
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+@asynccontextmanager
+async def serving(ensemble: str, engine: str) -> AsyncIterator[Service]:
+    """`aiac serve` on a free port, once it is ready; the rest of its settings are those of the environment.
+
+    Raises EngineError when it ends before it is ready or does not become so in ``START_SECONDS``.
+    """
+    command = [sys.executable, "-m", "aiac", "serve", "--host", "127.0.0.1", "--port", "0"]
+    command += ["--ensemble", ensemble, "--engine", engine]
+    async with _running(command, stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                line = (await started.stdout.readline()).decode()
+        except TimeoutError:
+            raise EngineError(f"aiac serve was not ready after {START_SECONDS:.0f} s") from None
+        if not line.startswith(READY):
+            raise EngineError(f"aiac serve --ensemble {ensemble} --engine {engine} ended before it was ready")
+        yield Service(line.removeprefix(READY).strip().rstrip("/"), psutil.Process(started.pid))
+
+
+@asynccontextmanager
+async def vllm_serving(checkpoint: Path, arguments: Sequence[str], http: httpx.AsyncClient) -> AsyncIterator[str]:
+    """The address of a plain `vllm serve` of ``checkpoint``, once it is healthy. Raises as ``serving`` does."""
+    with reserve_port("127.0.0.1", 0) as reserved:
+        port = reserved.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(checkpoint)]
+    command += ["--host", "127.0.0.1", "--port", str(port), *arguments]
+    async with _running(command, stdout=sys.stderr) as started:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await _is_healthy(http, url):
+                    if started.returncode is not None:
+                        raise EngineError(f"vllm serve {checkpoint} ended before it was ready")
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            raise EngineError(f"vllm serve {checkpoint} was not ready after {START_SECONDS:.0f} s") from None
+        yield url
+
+
+async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(f"{url}/health")).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+@asynccontextmanager
+async def _running(command: Sequence[str], stdout: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process, ended together with all that it started when the block ends."""
+    started = await asyncio.create_subprocess_exec(*command, stdout=stdout, env=dict(os.environ))
+    try:
+        yield started
+    finally:
+        await asyncio.shield(_end(started))
+
+
+async def _end(started: asyncio.subprocess.Process) -> None:
+    try:
+        children = psutil.Process(started.pid).children(recursive=True)
+        started.terminate()
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        await started.wait()
+        return
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await started.wait()
+    except TimeoutError:
+        started.kill()
+        await started.wait()
+    for child in children:
+        if child.is_running():
+            child.kill()
+
+
+async def in_flight(http: httpx.AsyncClient, url: str) -> float:
+    """Questions that the service is answering now, by its own metrics."""
+    text = (await http.get(f"{url}/metrics")).text
+    for family in text_string_to_metric_families(text):
+        if family.name == "aiac_in_flight":
+            return float(family.samples[0].value)
+    raise EngineError(f"{url}/metrics does not have aiac_in_flight")
+
+
+async def members_ready(http: httpx.AsyncClient, url: str) -> Mapping[str, bool]:
+    """Whether each member serves, by /ready; nothing when the service says that it cannot answer."""
+    response = await http.get(f"{url}/ready")
+    if response.status_code != 200:
+        return {}
+    return {member["name"]: member["ready"] for member in response.json()["members"]}
