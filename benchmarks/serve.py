@@ -14,18 +14,20 @@ import asyncio
 import importlib.util
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 import httpx
+import psutil
 
 from agents.errors import AiacError
 from agents.loading import ENGINES
 from agents.rules import load_edition
 from agents.schema import Question
+from benchmarks.in_process import patient
 from benchmarks.load import AnswerClient, OpenLoop, Outcome, closed_loop, for_seconds, http_client, summary
 from benchmarks.questions import questions
 from benchmarks.reporting import Aims, judge, library_versions, machine, note, percentiles_ms
@@ -80,8 +82,8 @@ class Bench:
     async def capacity(self, seconds: float) -> dict[str, Any]:
         """The most complete answers a second, by more and more clients; ``seconds`` for each number of them.
 
-        A number of clients that an answer is degraded or refused for is too many: it ends there and does not count,
-        so the deadline has no part in what is found.
+        A number of clients for which an answer is degraded or refused is too many: it ends there and does not count,
+        so that the deadline has no part in what is found.
         """
         steps: list[dict[str, Any]] = []
         best, idle, clients = 0.0, 0, 1
@@ -136,20 +138,19 @@ class Bench:
         return loop.time() - started
 
 
-async def under_load(ensemble: str, engine: str, options: Options, limit_s: float) -> dict[str, Any]:
-    """Every measurement on one server: capacity, open loops, and where asked for a kill and a soak."""
-    loop = asyncio.get_running_loop()
-    found: dict[str, Any] = {"engine": engine, "ensemble": ensemble}
-    async with AsyncExitStack() as stack:
-        note(f"starting {ensemble} on {engine}")
-        started = loop.time()
-        service = await stack.enter_async_context(serving(ensemble, engine))
-        found["start_s"] = loop.time() - started
-        http = await stack.enter_async_context(http_client(timeout_s=limit_s + 30))
-        client = AnswerClient(http, service.url)
-        bench = Bench(service, http, client, questions(options.seed), limit_s, count(options.seed))
+async def under_load(found: dict[str, Any], options: Options, limit_s: float) -> None:
+    """Capacity on one server, whose deadlines are far away; on another one, with the edition's, all that follows.
+
+    Each measurement is put into ``found``, which names the engine and the ensemble, as soon as it is there.
+    """
+    ensemble, engine = found["ensemble"], found["engine"]
+    fresh, seeds = questions(options.seed), count(options.seed)
+    async with started(ensemble, engine, fresh, seeds, limit_s, **patient()) as bench:
         found["capacity"] = await bench.capacity(options.seconds / 2)
-        capacity = found["capacity"]["questions_per_s"]
+    capacity = found["capacity"]["questions_per_s"]
+    async with started(ensemble, engine, fresh, seeds, limit_s) as bench:
+        # What steps cost is learnt from the first answers: a service that has just started is not what is measured.
+        await closed_loop(bench.client.ask, for_seconds(fresh, options.seconds / 4), 1)
         if "load" in options.parts:
             found["open_loop"] = []
             for times in RATES:
@@ -157,15 +158,28 @@ async def under_load(ensemble: str, engine: str, options: Options, limit_s: floa
                 found["open_loop"].append({"times": times, **await bench.load(times * capacity, options.seconds)})
         if "kill" in options.parts and engine == "vllm":
             note("killing an engine")
-            load = bench.arrivals(KILL_RATE * capacity)
             found["kill"] = await kill_an_engine(
-                service, http, load, bench.fresh, steady_s=options.seconds / 3, limit_s=limit_s
+                bench.service,
+                bench.http,
+                bench.arrivals(KILL_RATE * capacity),
+                fresh,
+                steady_s=options.seconds / 3,
+                limit_s=limit_s,
             )
         if options.soak_s:
             note(f"soaking for {options.soak_s:g} s")
             load = bench.arrivals(SOAK_RATE * capacity)
-            found["soak"] = await soak(service, load, bench.fresh, seconds=options.soak_s, limit_s=limit_s)
-    return found
+            found["soak"] = await soak(bench.service, load, fresh, seconds=options.soak_s, limit_s=limit_s)
+
+
+@asynccontextmanager
+async def started(
+    ensemble: str, engine: str, fresh: Iterator[Question], seeds: Iterator[int], limit_s: float, **settings: Any
+) -> AsyncIterator[Bench]:
+    """A service, ready, with ``settings`` over those of the environment."""
+    note(f"starting {ensemble} on {engine}")
+    async with serving(ensemble, engine, **settings) as service, http_client(timeout_s=limit_s + 30) as http:
+        yield Bench(service, http, AnswerClient(http, service.url), fresh, limit_s, seeds)
 
 
 def measured(found: dict[str, Any], limit_s: float) -> dict[str, float]:
@@ -178,8 +192,9 @@ def measured(found: dict[str, Any], limit_s: float) -> dict[str, float]:
             counts = run["counts"]
             values["late_at_2x"] = counts["late"]
             values["server_errors_at_2x"] = counts["server_error"] + counts["failed"]
-            values["answered_by_a_member_at_2x"] = run["shares"]["answered_by_a_member"] or 0.0
             values["drain_limits_at_2x"] = run["drain_s"] / limit_s
+            if run["shares"]["answered_by_a_member"] is not None:
+                values["answered_by_a_member_at_2x"] = run["shares"]["answered_by_a_member"]
     if "failed_requests" in found.get("kill", ()):
         values["failed_requests_after_kill"] = found["kill"]["failed_requests"]
     return values
@@ -198,27 +213,37 @@ async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installe
         "versions": library_versions(),
         "seed": options.seed,
         "edition": {"name": settings.edition, "limit_s": limit_s, "margin_ms": settings.margin_ms},
+        "capacity_edition": patient(),
         "service": [],
         "overhead": [],
         "skipped": [],
         "errors": [],
     }
     fresh = questions(options.seed + 1)
+
+    async def attempt(ensemble: str, engine: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except (AiacError, RuntimeError, httpx.HTTPError, psutil.Error) as error:
+            reason = str(error) or type(error).__name__
+            note(f"{ensemble} on {engine}: {reason}")
+            report["errors"].append({"engine": engine, "ensemble": ensemble, "error": reason})
+
+    async def beside(ensemble: str, engine: str) -> None:
+        report["overhead"].append(await overhead(ensemble, engine, options.scale, fresh))
+
     for engine in options.engines:
         if engine == "vllm" and not has_vllm():
-            report["skipped"].append(
-                {"engine": engine, "reason": "vLLM is not installed; docker/install.sh cpu does it"}
-            )
+            reason = "vLLM is not installed; docker/install.sh cpu does it"
+            report["skipped"].append({"engine": engine, "reason": reason})
             continue
         for ensemble in options.ensembles:
-            try:
-                if {"load", "kill"} & set(options.parts) or options.soak_s:
-                    report["service"].append(await under_load(ensemble, engine, options, limit_s))
-                if "overhead" in options.parts:
-                    report["overhead"].append(await overhead(ensemble, engine, options.scale, fresh))
-            except (AiacError, RuntimeError, httpx.HTTPError) as error:
-                note(f"{ensemble} on {engine}: {error}")
-                report["errors"].append({"engine": engine, "ensemble": ensemble, "error": str(error)})
+            if {"load", "kill"} & set(options.parts) or options.soak_s:
+                found = {"engine": engine, "ensemble": ensemble}
+                report["service"].append(found)
+                await attempt(ensemble, engine, under_load(found, options, limit_s))
+            if "overhead" in options.parts:
+                await attempt(ensemble, engine, beside(ensemble, engine))
     for found in [*report["service"], *report["overhead"]]:
         found["aims"] = judge(measured(found, limit_s), AIMS)
     return report
@@ -229,7 +254,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--engine", nargs="+", choices=ENGINES, default=["transformers", "vllm"])
     parser.add_argument("--ensemble", nargs="+", default=["default", "starter"], help="names or folders")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each open loop")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each open loop")
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="of steady load, memory watched")
     parser.add_argument("--quick", action="store_true", help="seconds of everything: to see that it runs")
     parser.add_argument("--seed", type=int, default=0)

