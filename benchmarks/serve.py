@@ -14,6 +14,7 @@ import asyncio
 import importlib.util
 import json
 import random
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -274,6 +275,8 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
 
 
 def main() -> None:
+    # What was started must be ended: an interrupt does that, and a plain SIGTERM would not.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = asyncio.run(measure(read_options()))
     print(json.dumps(report, indent=1))
     for found in [*report["service"], *report["overhead"]]:

