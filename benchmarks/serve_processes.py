@@ -133,7 +133,7 @@ async def _end(started: asyncio.subprocess.Process) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + STOP_SECONDS
     # Its wait() waits for the pipe too, which what it left behind may hold open.
-    while started.returncode is None and loop.time() < end:
+    while started.returncode is None and loop.time() < end:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.05)
     # The workers of an engine that was killed outlive it; they are in the session that began with the server.
     with suppress(ProcessLookupError):
