@@ -47,6 +47,7 @@ bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct
 	$(BIN)/python -m benchmarks.answer
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.serve
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

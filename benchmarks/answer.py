@@ -9,18 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import re
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
-
-import httpx
-import uvicorn
 
 from agents.answerer import Answerer
 from agents.engines.transformers import TransformersEngine
@@ -32,19 +25,17 @@ from agents.prompts import PromptRenderer
 from agents.schema import Question
 from agents.scoring import Method
 from agents.voter import Voter
+from benchmarks.in_process import BusyClock, TimedEngine, served, service_added_ms
+from benchmarks.load import Ask, closed_loop
 from benchmarks.questions import questions
-from service.app import create_app
-from service.server import reserve_port
-from service.settings import load_settings
+from benchmarks.reporting import Aims, judge, library_versions, machine, note
 from training.probes import plain_model
 from training.statistics import percentiles
 
 MAX_DIFFERENCE_NATS = 1e-3
 MIN_QUESTIONS = 4
 
-Ask = Callable[[Question], Awaitable[Any]]
-
-AIMS = {
+AIMS: Aims = {
     "service_added_ms_p50": ("below", 3.0),
     "letter_over_plain_generate_1_client": ("at least", 2.0),
     "letter_over_plain_generate_32_clients": ("at least", 3.0),
@@ -52,28 +43,8 @@ AIMS = {
 }
 
 
-class TimedEngine:
-    """An engine that adds up the time it was at work; closing it is left to the benchmark. One caller at a time."""
-
-    def __init__(self, engine: TransformersEngine) -> None:
-        self._engine = engine
-        self.busy_s = 0.0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    async def next_token_logprobs(self, *arguments: Any) -> list[float]:
-        return await self._timed(self._engine.next_token_logprobs(*arguments))
-
-    async def continuation_logprobs(self, *arguments: Any) -> list[list[float]]:
-        return await self._timed(self._engine.continuation_logprobs(*arguments))
-
-    async def _timed(self, call: Awaitable[Any]) -> Any:
-        started = time.perf_counter()
-        try:
-            return await call
-        finally:
-            self.busy_s += time.perf_counter() - started
+class KeptOpen(TimedEngine):
+    """A timed engine that more than one server uses: closing it is left to the benchmark."""
 
     async def close(self) -> None:
         return None
@@ -85,57 +56,6 @@ def ensemble_of(method: Method, engine: Any, model: str) -> tuple[LoadedEnsemble
     voter = Voter(member, engine, PromptRenderer(engine.tokenizer))
     manifest = Manifest(name=f"bench-{method}", base=Base(model=model, sha256="0" * 64), members=[member])
     return LoadedEnsemble(manifest, Answerer(manifest, [voter]), [Host.running(engine, [voter])]), voter
-
-
-@asynccontextmanager
-async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
-    """POST /answer of a real server on a loopback port, as a function of a question."""
-
-    async def load(report: Callable[[str], None]) -> LoadedEnsemble:
-        return ensemble
-
-    # The longest limit there is: what is measured is how long an answer takes, not whether it is in time.
-    app = create_app(load_settings(edition="feb2026_iitd", margin_ms=0, api_key=None), load)
-    with reserve_port("127.0.0.1", 0) as reserved:
-        reserved.listen()
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
-        running = asyncio.create_task(server.serve([reserved]))
-        await app.state.service.settled.wait()
-        url = f"http://127.0.0.1:{reserved.getsockname()[1]}/answer?detail=true"
-        async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=64)) as client:
-
-            async def ask(question: Question) -> None:
-                body = {"question": question.text, "choices": list(question.choices)}
-                response = await client.post(url, json=body)
-                if response.raise_for_status().json()["degraded"]:
-                    raise RuntimeError("an answer was cut short by its deadline: its latency says nothing")
-
-            try:
-                yield ask
-            finally:
-                server.should_exit = True
-                await running
-
-
-async def closed_loop(ask: Ask, todo: Sequence[Question], clients: int) -> dict[str, Any]:
-    """``clients`` callers, each asking its next question once the last one is answered."""
-    waiting, latencies_s = iter(todo), list[float]()
-
-    async def client() -> None:
-        for question in waiting:
-            started = time.perf_counter()
-            await ask(question)
-            latencies_s.append(time.perf_counter() - started)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(client() for _ in range(clients)))
-    elapsed_s = time.perf_counter() - started
-    return {
-        "clients": clients,
-        "questions": len(todo),
-        "questions_per_s": len(todo) / elapsed_s,
-        "latency_ms": {name: value * 1000 for name, value in percentiles(latencies_s).items()},
-    }
 
 
 def plain_generate(model: Any, renderer: PromptRenderer, tokenizer: Any) -> Ask:
@@ -156,18 +76,6 @@ def plain_generate(model: Any, renderer: PromptRenderer, tokenizer: Any) -> Ask:
             await asyncio.to_thread(answer, question)
 
     return ask
-
-
-async def service_added_ms(ensemble: LoadedEnsemble, engine: TimedEngine, todo: Sequence[Question]) -> list[float]:
-    """For each request of one client: what the client waited, less the time the engine was at work on it."""
-    added = []
-    async with served(ensemble) as ask:
-        await ask(todo[0])
-        for question in todo[1:]:
-            engine.busy_s, started = 0.0, time.perf_counter()
-            await ask(question)
-            added.append((time.perf_counter() - started - engine.busy_s) * 1000)
-    return added
 
 
 def from_scratch(model: Any, prompt: Sequence[int], continuation: Sequence[int]) -> list[float]:
@@ -199,23 +107,10 @@ async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question
     return {"shared_s": shared_s, "scratch_s": scratch_s, "max_difference_nats": difference}
 
 
-def judge(measured: dict[str, float]) -> dict[str, dict[str, Any]]:
-    """Every aim beside what was measured."""
-    return {
-        name: {
-            "value": measured[name],
-            "aim": f"{direction} {bound}",
-            "met": measured[name] < bound if direction == "below" else measured[name] >= bound,
-        }
-        for name, (direction, bound) in AIMS.items()
-    }
-
-
 async def measure(model_name: str, count: int, clients: Sequence[int], seed: int) -> dict[str, Any]:
-    import torch
-
     checkpoint = default_find_model(model_name)
-    engine = TimedEngine(TransformersEngine.load(checkpoint, dtype="float32"))
+    clock = BusyClock()
+    engine = KeptOpen(TransformersEngine.load(checkpoint, dtype="float32"), clock)
     model = plain_model(checkpoint)
     fresh: Iterator[Question] = questions(seed)
     runs: dict[str, list[dict[str, Any]]] = {}
@@ -223,9 +118,9 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
     for method in ("letter", "cloze"):
         ensemble, voter = ensemble_of(method, engine, model_name)
         await closed_loop(voter.complete_vote, list(islice(fresh, 8)), 8)
-        added += await service_added_ms(ensemble, engine, list(islice(fresh, count // 2 + 1)))
         runs[f"{method}_service"], runs[f"{method}_engine"] = [], []
         async with served(ensemble) as ask:
+            added += await service_added_ms(ask, clock, list(islice(fresh, count // 2 + 1)))
             for n in clients:
                 note(f"{method}, {n} clients")
                 todo = max(count, n)
@@ -238,7 +133,7 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
     runs["plain_generate"] = [await closed_loop(plain, list(islice(fresh, max(count // 2, n))), n) for n in clients]
     note("cloze from scratch")
     cloze = await cloze_against_scratch(engine, model, list(islice(fresh, count // 2)))
-    await engine._engine.close()
+    await engine.engine.close()
     rate = {name: {run["clients"]: run["questions_per_s"] for run in several} for name, several in runs.items()}
     measured = {"service_added_ms_p50": percentiles(added)["p50"]}
     measured["cloze_shared_over_scratch"] = cloze["scratch_s"] / cloze["shared_s"]
@@ -249,18 +144,14 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
         "model": model_name,
         "dtype": "float32",
         "seed": seed,
-        "machine": {"cpus": os.cpu_count(), "threads": torch.get_num_threads(), "python": platform.python_version()},
-        "torch": torch.__version__,
+        "machine": machine(),
+        "versions": library_versions(),
         "service_added_ms": {"requests": len(added), **percentiles(added)},
         "cloze": {"questions": count // 2, **cloze},
         "runs": runs,
         "ratios": measured,
-        "aims": judge(measured),
+        "aims": judge(measured, AIMS),
     }
-
-
-def note(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def main() -> None:

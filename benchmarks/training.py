@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import sys
 import tempfile
 import time
 import warnings
@@ -23,13 +20,14 @@ from agents.loading import default_find_model
 from agents.permutation import cyclic_orders
 from agents.prompts import PromptRenderer
 from benchmarks.questions import questions
+from benchmarks.reporting import Aims, judge, library_versions, machine, note
 from training.adapters.attach import attach_adapter
 from training.adapters.recipe import AdapterRecipe
 from training.collate import CompletionCollator, MicroBatch
 from training.objective import choice_example, choice_losses, pack
 from training.recipe import MemberRecipe
 
-AIMS = {"sft_over_bare_trainer": ("at least", 0.95), "dora_over_lora_time": ("at most", 1.6)}
+AIMS: Aims = {"sft_over_bare_trainer": ("at least", 0.95), "dora_over_lora_time": ("at most", 1.6)}
 BATCH_ROWS = 8
 
 
@@ -181,24 +179,13 @@ def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
         "seed": seed,
         "steps": steps,
         "rows_a_step": BATCH_ROWS,
-        "machine": {"cpus": os.cpu_count(), "threads": torch.get_num_threads(), "python": platform.python_version()},
-        "torch": torch.__version__,
+        "machine": machine(),
+        "versions": library_versions(),
         "rows_per_s": {name: steps * BATCH_ROWS / value for name, value in total.items()}
         | {f"{name}_trainer_sft": len(values) * BATCH_ROWS / sum(values) for name, values in trainers.items()},
         "ratios": ratios,
-        "aims": {
-            name: {
-                "value": ratios[name],
-                "aim": f"{direction} {bound}",
-                "met": ratios[name] >= bound if direction == "at least" else ratios[name] <= bound,
-            }
-            for name, (direction, bound) in AIMS.items()
-        },
+        "aims": judge(ratios, AIMS),
     }
-
-
-def note(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def main() -> None:

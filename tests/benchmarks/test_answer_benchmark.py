@@ -6,8 +6,10 @@ import asyncio
 from itertools import islice
 
 from agents.schema import Question, read_question
-from benchmarks.answer import AIMS, closed_loop, judge
+from benchmarks.answer import AIMS
+from benchmarks.load import closed_loop
 from benchmarks.questions import questions
+from benchmarks.reporting import judge
 
 
 def test_questions_are_distinct_valid_and_the_same_for_the_same_seed() -> None:
@@ -43,7 +45,7 @@ def test_a_closed_loop_asks_every_question_once_and_never_more_than_its_clients_
 
 
 def test_an_aim_is_met_on_its_own_side_of_its_bound() -> None:
-    at_bound = judge({name: bound for name, (_, bound) in AIMS.items()})
+    at_bound = judge({name: bound for name, (_, bound) in AIMS.items()}, AIMS)
     assert [aim["met"] for aim in at_bound.values()] == [False, True, True, True]
-    below = judge({name: bound - 0.01 for name, (_, bound) in AIMS.items()})
+    below = judge({name: bound - 0.01 for name, (_, bound) in AIMS.items()}, AIMS)
     assert [aim["met"] for aim in below.values()] == [True, False, False, False]

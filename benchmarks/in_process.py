@@ -1,0 +1,120 @@
+"""A server of this project inside the benchmark's own process, so that the engine behind it can be timed and called."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
+
+import uvicorn
+
+from agents.engines.protocol import Engine
+from agents.loading import LoadedEnsemble
+from agents.placement import EngineSpec, EnsembleWeights, Place
+from agents.rules import edition_names, load_edition
+from agents.schema import Question
+from benchmarks.load import AnswerClient, Ask, http_client
+from service.app import create_app
+from service.server import reserve_port
+from service.settings import load_settings
+
+T = TypeVar("T")
+
+
+@dataclass
+class BusyClock:
+    """The seconds during which at least one call was at work on an engine."""
+
+    busy_s: float = 0.0
+    _running: int = 0
+    _since: float = 0.0
+
+    async def timed(self, call: Awaitable[T]) -> T:
+        now = asyncio.get_running_loop().time
+        if not self._running:
+            self._since = now()
+        self._running += 1
+        try:
+            return await call
+        finally:
+            self._running -= 1
+            if not self._running:
+                self.busy_s += now() - self._since
+
+
+class TimedEngine:
+    """An engine whose scoring is timed by a clock, which it may share with others."""
+
+    def __init__(self, engine: Any, clock: BusyClock) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+    async def next_token_logprobs(self, *arguments: Any) -> Any:
+        return await self._clock.timed(self.engine.next_token_logprobs(*arguments))
+
+    async def continuation_logprobs(self, *arguments: Any) -> Any:
+        return await self._clock.timed(self.engine.continuation_logprobs(*arguments))
+
+
+def timed(place: Place, clock: BusyClock) -> Place:
+    """As ``place`` plans, with every engine timed by ``clock``."""
+
+    def opened(opener: Callable[[], Engine]) -> Engine:
+        return TimedEngine(opener(), clock)
+
+    def plan(weights: EnsembleWeights) -> list[EngineSpec]:
+        return [replace(spec, openers=[partial(opened, opener) for opener in spec.openers]) for spec in place(weights)]
+
+    return plan
+
+
+def patient() -> dict[str, Any]:
+    """Settings with the longest limit there is: for measuring how long answers take, not whether they are in time."""
+    return {"edition": max(edition_names(), key=lambda name: load_edition(name).answer_seconds), "margin_ms": 0}
+
+
+@asynccontextmanager
+async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
+    """POST /answer of a real server on a loopback port, as a function of a question; closes the ensemble in the end."""
+
+    async def load(report: Callable[[str], None]) -> LoadedEnsemble:
+        return ensemble
+
+    app = create_app(load_settings(**patient(), api_key=None), load)
+    with reserve_port("127.0.0.1", 0) as reserved:
+        reserved.listen()
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+        running = asyncio.create_task(server.serve([reserved]))
+        await app.state.service.settled.wait()
+        async with http_client(timeout_s=60) as http:
+            client = AnswerClient(http, f"http://127.0.0.1:{reserved.getsockname()[1]}")
+
+            async def ask(question: Question) -> None:
+                outcome = await client.ask(question)
+                if not outcome.complete:
+                    found = "cut short by its deadline" if outcome.degraded else f"status {outcome.status}"
+                    raise RuntimeError(f"an answer with {found}: its latency says nothing")
+
+            try:
+                yield ask
+            finally:
+                server.should_exit = True
+                await running
+
+
+async def service_added_ms(ask: Ask, clock: BusyClock, todo: Sequence[Question]) -> list[float]:
+    """For each request of one client: what the client waited, less the time the engines were at work on it."""
+    now = asyncio.get_running_loop().time
+    await ask(todo[0])
+    added = []
+    for question in todo[1:]:
+        clock.busy_s, started = 0.0, now()
+        await ask(question)
+        added.append((now() - started - clock.busy_s) * 1000)
+    return added

@@ -1,0 +1,289 @@
+"""How the service fares under load: what it can do, what it does when asked for more, and what it adds to its engine.
+
+python -m benchmarks.serve prints JSON. A server of this project is started as a process of its own and asked over HTTP,
+first by clients that wait for their answers (capacity: the most complete answers a second), then by arrivals at random
+at half, once and twice that rate, under the edition's own deadline. With vLLM, an engine process is killed under load.
+What the service adds to an engine, and a plain `vllm serve` beside it, is benchmarks/serve_overhead.py. Every question
+is asked once, so that no cache flatters anyone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import random
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx
+import psutil
+
+from agents.errors import AiacError
+from agents.loading import ENGINES
+from agents.rules import load_edition
+from agents.schema import Question
+from benchmarks.in_process import patient
+from benchmarks.load import AnswerClient, OpenLoop, Outcome, closed_loop, for_seconds, http_client, summary
+from benchmarks.questions import questions
+from benchmarks.reporting import Aims, judge, library_versions, machine, note, percentiles_ms
+from benchmarks.serve_faults import kill_an_engine, soak
+from benchmarks.serve_overhead import Scale, overhead
+from benchmarks.serve_processes import Service, in_flight, serving
+from service.settings import load_settings
+
+PARTS = ("load", "kill", "overhead")
+RATES = (0.5, 1.0, 2.0)
+KILL_RATE, SOAK_RATE = 0.5, 0.7
+"""Of the capacity."""
+LEAST_GAIN = 1.05
+"""More clients are tried until twice in a row they do not bring this much."""
+MOST_CLIENTS = 256
+
+AIMS: Aims = {
+    "service_over_engine_throughput": ("at least", 0.97),
+    "service_added_ms_p50": ("at most", 3.0),
+    "late_at_2x": ("at most", 0.0),
+    "server_errors_at_2x": ("at most", 0.0),
+    "answered_by_a_member_at_2x": ("at least", 0.95),
+    "drain_limits_at_2x": ("at most", 1.0),
+    "failed_requests_after_kill": ("at most", 0.0),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and for how long. ``soak_s`` is 0 for no soak."""
+
+    engines: Sequence[str]
+    ensembles: Sequence[str]
+    parts: Sequence[str]
+    seconds: float
+    soak_s: float
+    scale: Scale
+    seed: int
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A running service, and all it takes to put load on it."""
+
+    service: Service
+    http: httpx.AsyncClient
+    client: AnswerClient
+    fresh: Iterator[Question]
+    limit_s: float
+    seeds: Iterator[int]
+
+    async def capacity(self, seconds: float) -> dict[str, Any]:
+        """The most complete answers a second, by more and more clients; ``seconds`` for each number of them.
+
+        A number of clients for which an answer is degraded or refused is too many: it ends there and does not count,
+        so that the deadline has no part in what is found.
+        """
+        steps: list[dict[str, Any]] = []
+        best, idle, clients = 0.0, 0, 1
+        while clients <= MOST_CLIENTS and idle < 2:
+            outcomes: list[Outcome] = []
+
+            async def ask(question: Question, kept: list[Outcome] = outcomes) -> None:
+                kept.append(await self.client.ask(question))
+
+            def all_complete(kept: list[Outcome] = outcomes) -> bool:
+                return all(outcome.complete for outcome in kept)
+
+            found = await closed_loop(ask, for_seconds(self.fresh, seconds, all_complete), clients)
+            steps.append(found | {"complete": all_complete()})
+            note(f"{clients} clients: {found['questions_per_s']:.2f} questions a second")
+            if not all_complete():
+                break
+            idle = 0 if found["questions_per_s"] >= best * LEAST_GAIN else idle + 1
+            best = max(best, found["questions_per_s"])
+            clients *= 2
+        if not best:
+            raise RuntimeError("not even one client at a time gets complete answers in time: there is no capacity")
+        return {"questions_per_s": best, "steps": steps}
+
+    def arrivals(self, rate_per_s: float) -> OpenLoop:
+        """Questions at random, the same times for the same seed and the same place in the run."""
+        return OpenLoop(self.client.ask, rate_per_s, random.Random(next(self.seeds)))
+
+    async def load(self, rate_per_s: float, seconds: float) -> dict[str, Any]:
+        """How the service fares with ``rate_per_s`` arriving for ``seconds``, and how long it takes to drain."""
+        loop = asyncio.get_running_loop()
+        load = self.arrivals(rate_per_s)
+        started = loop.time()
+        await load.offer(self.fresh, seconds)
+        outcomes, drain_s = await asyncio.gather(load.finish(), self.drain_s())
+        return {
+            "rate_per_s": rate_per_s,
+            "seconds": seconds,
+            "drain_s": drain_s,
+            "client_lag_ms": percentiles_ms(load.lags_s),
+            **summary(outcomes, self.limit_s, loop.time() - started),
+        }
+
+    async def drain_s(self) -> float:
+        """Seconds until the service has no question in flight. Raises RuntimeError when it takes ten limits."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while await in_flight(self.http, self.service.url):
+            if loop.time() - started > 10 * self.limit_s:
+                raise RuntimeError(f"questions were still in flight {10 * self.limit_s:g} s after the load stopped")
+            await asyncio.sleep(0.02)
+        return loop.time() - started
+
+
+async def under_load(found: dict[str, Any], options: Options, limit_s: float) -> None:
+    """Capacity on one server, whose deadlines are far away; on another one, with the edition's, all that follows.
+
+    Each measurement is put into ``found``, which names the engine and the ensemble, as soon as it is there.
+    """
+    ensemble, engine = found["ensemble"], found["engine"]
+    fresh, seeds = questions(options.seed), count(options.seed)
+    async with started(ensemble, engine, fresh, seeds, limit_s, **patient()) as bench:
+        found["capacity"] = await bench.capacity(options.seconds / 2)
+    capacity = found["capacity"]["questions_per_s"]
+    async with started(ensemble, engine, fresh, seeds, limit_s) as bench:
+        # What steps cost is learnt from the first answers: a service that has just started is not what is measured.
+        await closed_loop(bench.client.ask, for_seconds(fresh, options.seconds / 4), 1)
+        if "load" in options.parts:
+            found["open_loop"] = []
+            for times in RATES:
+                note(f"{times:g} times the capacity")
+                found["open_loop"].append({"times": times, **await bench.load(times * capacity, options.seconds)})
+        if "kill" in options.parts and engine == "vllm":
+            note("killing an engine")
+            found["kill"] = await kill_an_engine(
+                bench.service,
+                bench.http,
+                bench.arrivals(KILL_RATE * capacity),
+                fresh,
+                steady_s=options.seconds / 3,
+                limit_s=limit_s,
+            )
+        if options.soak_s:
+            note(f"soaking for {options.soak_s:g} s")
+            load = bench.arrivals(SOAK_RATE * capacity)
+            found["soak"] = await soak(bench.service, load, fresh, seconds=options.soak_s, limit_s=limit_s)
+
+
+@asynccontextmanager
+async def started(
+    ensemble: str, engine: str, fresh: Iterator[Question], seeds: Iterator[int], limit_s: float, **settings: Any
+) -> AsyncIterator[Bench]:
+    """A service, ready, with ``settings`` over those of the environment."""
+    note(f"starting {ensemble} on {engine}")
+    async with serving(ensemble, engine, **settings) as service, http_client(timeout_s=limit_s + 30) as http:
+        yield Bench(service, http, AnswerClient(http, service.url), fresh, limit_s, seeds)
+
+
+def measured(found: dict[str, Any], limit_s: float) -> dict[str, float]:
+    """What there are aims for, out of one result."""
+    values: dict[str, float] = {}
+    if "ratios" in found:
+        values |= found["ratios"] | {"service_added_ms_p50": found["service_added_ms"]["p50"]}
+    for run in found.get("open_loop", ()):
+        if run["times"] == 2.0:
+            counts = run["counts"]
+            values["late_at_2x"] = counts["late"]
+            values["server_errors_at_2x"] = counts["server_error"] + counts["failed"]
+            values["drain_limits_at_2x"] = run["drain_s"] / limit_s
+            if run["shares"]["answered_by_a_member"] is not None:
+                values["answered_by_a_member_at_2x"] = run["shares"]["answered_by_a_member"]
+    if "failed_requests" in found.get("kill", ()):
+        values["failed_requests_after_kill"] = found["kill"]["failed_requests"]
+    return values
+
+
+def vllm_installed() -> bool:
+    return importlib.util.find_spec("vllm") is not None
+
+
+async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installed) -> dict[str, Any]:
+    """The report. What fails to start is in it as an error, and the rest is measured."""
+    settings = load_settings()
+    limit_s = load_edition(settings.edition).answer_seconds
+    report: dict[str, Any] = {
+        "machine": machine(),
+        "versions": library_versions(),
+        "seed": options.seed,
+        "edition": {"name": settings.edition, "limit_s": limit_s, "margin_ms": settings.margin_ms},
+        "capacity_edition": patient(),
+        "service": [],
+        "overhead": [],
+        "skipped": [],
+        "errors": [],
+    }
+    fresh = questions(options.seed + 1)
+
+    async def attempt(ensemble: str, engine: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except (AiacError, RuntimeError, httpx.HTTPError, psutil.Error) as error:
+            reason = str(error) or type(error).__name__
+            note(f"{ensemble} on {engine}: {reason}")
+            report["errors"].append({"engine": engine, "ensemble": ensemble, "error": reason})
+
+    async def beside(ensemble: str, engine: str) -> None:
+        report["overhead"].append(await overhead(ensemble, engine, options.scale, fresh))
+
+    for engine in options.engines:
+        if engine == "vllm" and not has_vllm():
+            reason = "vLLM is not installed; docker/install.sh cpu does it"
+            report["skipped"].append({"engine": engine, "reason": reason})
+            continue
+        for ensemble in options.ensembles:
+            if {"load", "kill"} & set(options.parts) or options.soak_s:
+                found = {"engine": engine, "ensemble": ensemble}
+                report["service"].append(found)
+                await attempt(ensemble, engine, under_load(found, options, limit_s))
+            if "overhead" in options.parts:
+                await attempt(ensemble, engine, beside(ensemble, engine))
+    for found in [*report["service"], *report["overhead"]]:
+        found["aims"] = judge(measured(found, limit_s), AIMS)
+    return report
+
+
+def read_options(arguments: Sequence[str] | None = None) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
+    parser.add_argument("--engine", nargs="+", choices=ENGINES, default=["transformers", "vllm"])
+    parser.add_argument("--ensemble", nargs="+", default=["default", "starter"], help="names or folders")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each open loop")
+    parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="of steady load, memory watched")
+    parser.add_argument("--quick", action="store_true", help="seconds of everything: to see that it runs")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    for name in ("seconds", "soak"):
+        if getattr(given, name) < 0 or (name == "seconds" and not given.seconds):
+            parser.error(f"--{name}: found {getattr(given, name):g}; expected a positive number")
+    return Options(
+        engines=given.engine,
+        ensembles=given.ensemble,
+        parts=given.parts,
+        seconds=min(given.seconds, 2.0) if given.quick else given.seconds,
+        soak_s=given.soak,
+        scale=Scale(clients=2, rounds=2, questions=4, alone=4) if given.quick else Scale(),
+        seed=given.seed,
+    )
+
+
+def main() -> None:
+    # What was started must be ended: an interrupt does that, and a plain SIGTERM would not.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report = asyncio.run(measure(read_options()))
+    print(json.dumps(report, indent=1))
+    for found in [*report["service"], *report["overhead"]]:
+        for name, aim in found["aims"].items():
+            verdict = "met" if aim["met"] else "NOT met"
+            note(f"{found['ensemble']} on {found['engine']}: {name} {aim['value']:.2f} (aim: {aim['aim']}) {verdict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""What the service adds to its engine, and how it compares with a plain `vllm serve` of the same checkpoints.
+
+All ways do the same work for a question: one engine request a member, for one token and the log-probs of the labels.
+So the members of an ensemble are asked for a letter in one order, whatever the manifest has them do: it is the least
+an engine can be asked, and what stands beside it weighs most.
+
+``engine``    the opened engines called directly, in the benchmark's process
+``service``   POST /answer of a server in that process, on those engines; what its client costs is counted as its own
+``vllm_serve``  POST /v1/completions of one `vllm serve` for each engine, with the engine's own arguments: a request a
+              member, three for three
+
+The first two take turns, so that a noisy machine slows both alike. The third is measured after them, since the memory
+for as many engines again is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agents.environment import read_settings
+from agents.hosting import Host
+from agents.loading import default_find_model, find_ensemble, load_ensemble, placement
+from agents.manifest import read_manifest, write_manifest
+from agents.permutation import cyclic_orders
+from agents.prompts import LetterPrompt, PromptRenderer
+from agents.schema import Question
+from agents.voter import Voter
+from benchmarks.in_process import BusyClock, served, service_added_ms, timed
+from benchmarks.load import Ask, closed_loop, http_client
+from benchmarks.reporting import note
+from benchmarks.serve_processes import vllm_serving
+from training.statistics import percentiles
+
+MAX_DIFFERENCE_NATS = 1e-3
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured: ``rounds`` of ``questions`` a way by ``clients``, then ``alone`` by a single client."""
+
+    clients: int = 8
+    rounds: int = 6
+    questions: int = 32
+    alone: int = 48
+
+
+def letters_only(ensemble: str, folder: Path) -> Path:
+    """A copy of an ensemble in ``folder`` whose members that answer are each asked for a letter in one order."""
+    found = find_ensemble(ensemble)
+    manifest = read_manifest(found)
+    source = found if found.is_dir() else found.parent
+    folder.mkdir(parents=True)
+    asked = {"method": "letter", "orders": 1, "temperature": 1.0, "prior": {}}
+    members = [member.model_copy(update=asked) for member in manifest.members if member.weight > 0]
+    for member in members:
+        if member.path is not None:
+            shutil.copytree(source / member.path, folder / member.path)
+    write_manifest(manifest.model_copy(update={"members": members}), folder)
+    return folder
+
+
+async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Question]) -> dict[str, Any]:
+    """The ratios, and the runs they come from."""
+    clock = BusyClock()
+    check = next(fresh)
+    servers: list[PlainServer] = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = await asyncio.to_thread(letters_only, ensemble, Path(folder) / "ensemble")
+        place = timed(placement(engine), clock)
+        loaded = await load_ensemble(copy, default_find_model, place, lambda stage: note(f"{engine}: {stage}"))
+        members = [voter.member.name for voter in loaded.answerer.voters]
+        async with served(loaded) as service:
+            found = await compare(directly(loaded.answerer.voters), service, clock, scale, fresh)
+            if engine == "vllm":
+                servers = [await plain_server(host, check, len(loaded.hosts)) for host in loaded.hosts]
+        if servers:
+            async with plainly(servers, check) as plain:
+                await closed_loop(plain, islice(fresh, scale.clients), scale.clients)
+                note("vllm serve")
+                run = await closed_loop(plain, islice(fresh, scale.rounds * scale.questions), scale.clients)
+                found["runs"]["vllm_serve"] = [run]
+                alone = await closed_loop(plain, islice(fresh, scale.alone), 1)
+            found["latency_ms_of_one_client"]["vllm_serve"] = alone["latency_ms"]
+            found["questions_per_s"]["vllm_serve"] = run["questions_per_s"]
+            ratio = found["questions_per_s"]["service"] / run["questions_per_s"]
+            found["ratios"]["service_over_vllm_serve_throughput"] = ratio
+    return {"engine": engine, "ensemble": ensemble, "members": members, **found}
+
+
+async def compare(
+    engine: Ask, service: Ask, clock: BusyClock, scale: Scale, fresh: Iterator[Question]
+) -> dict[str, Any]:
+    """Closed loops of the two in turns, each round starting with the other; then one client of each."""
+    ways = {"engine": engine, "service": service}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for ask in ways.values():
+        await closed_loop(ask, islice(fresh, scale.clients), scale.clients)
+    for i in range(scale.rounds):
+        note(f"round {i + 1} of {scale.rounds}")
+        for name in sorted(ways, reverse=bool(i % 2)):
+            runs[name].append(await closed_loop(ways[name], islice(fresh, scale.questions), scale.clients))
+    note("one client")
+    added_ms = await service_added_ms(service, clock, list(islice(fresh, scale.alone + 1)))
+    alone = {name: await closed_loop(ask, islice(fresh, scale.alone), 1) for name, ask in ways.items()}
+    rate = {name: rate_of(several) for name, several in runs.items()}
+    return {
+        "clients": scale.clients,
+        "engine_requests_a_question": "one a member",
+        "questions_per_s": rate,
+        "ratios": {"service_over_engine_throughput": rate["service"] / rate["engine"]},
+        "ratios_by_round": [
+            ours["questions_per_s"] / bare["questions_per_s"]
+            for ours, bare in zip(runs["service"], runs["engine"], strict=True)
+        ],
+        "service_added_ms": {"requests": len(added_ms), **percentiles(added_ms)},
+        "latency_ms_of_one_client": {name: run["latency_ms"] for name, run in alone.items()},
+        "runs": runs,
+    }
+
+
+def rate_of(runs: Sequence[Mapping[str, Any]]) -> float:
+    """Questions a second over several closed loops."""
+    return float(sum(run["questions"] for run in runs) / sum(run["elapsed_s"] for run in runs))
+
+
+def directly(voters: Sequence[Voter]) -> Ask:
+    """Every member's vote, from its engine."""
+
+    async def ask(question: Question) -> None:
+        await asyncio.gather(*(voter.complete_vote(question) for voter in voters))
+
+    return ask
+
+
+@dataclass(frozen=True)
+class PlainServer:
+    """What a `vllm serve` needs to stand for an engine, and what that engine said of a question.
+
+    ``expected`` are the labels' log-probs by what vLLM calls the model of a member: an adapter, or the checkpoint.
+    """
+
+    checkpoint: Path
+    options: Sequence[str]
+    renderer: PromptRenderer
+    expected: Sequence[tuple[str, list[float]]]
+
+
+async def plain_server(host: Host, check: Question, servers: int) -> PlainServer:
+    """What stands for the engine of a host, which is one of ``servers`` on the same device."""
+    from agents.engines.vllm import VllmEngine, engine_arguments
+    from agents.engines.vllm_options import VllmOptions
+
+    settings = read_settings(VllmOptions)
+    engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
+    adapters = {name: Path(request.lora_path) for name, request in engine._adapters.items()}
+    checkpoint = Path(engine._engine.model_config.model)
+    arguments = engine_arguments(
+        checkpoint,
+        adapters,
+        dtype=engine.dtype,
+        options=settings,
+        memory_share=settings.gpu_memory_utilization / servers,
+        on_cpu=engine.on_cpu,
+    )
+    order = cyclic_orders(len(check.choices))[0]
+    expected = [
+        (host.spec.adapters[voter.member.name] or str(checkpoint), await voter.label_logprobs(check, order))
+        for voter in host.voters
+    ]
+    return PlainServer(checkpoint, command_line(arguments, adapters), PromptRenderer(engine.tokenizer), expected)
+
+
+@asynccontextmanager
+async def plainly(servers: Sequence[PlainServer], check: Question) -> AsyncIterator[Ask]:
+    """Every member asked of its `vllm serve`, as a function of a question.
+
+    Raises RuntimeError when the labels' log-probs on ``check`` are not those that the engines gave.
+    """
+    members: list[PlainMember] = []
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(http_client(timeout_s=60))
+        for server in servers:
+            note(f"vllm serve {server.checkpoint}")
+            url = await stack.enter_async_context(vllm_serving(server.checkpoint, server.options, http))
+            for model, expected in server.expected:
+                member = PlainMember(http, f"{url}/v1/completions", model, server.renderer)
+                require_agreement(model, expected, await member.label_logprobs(check))
+                members.append(member)
+
+        async def ask(question: Question) -> None:
+            await asyncio.gather(*(member.label_logprobs(question) for member in members))
+
+        yield ask
+
+
+@dataclass(frozen=True)
+class PlainMember:
+    """A member asked of a `vllm serve` without this project between them."""
+
+    http: httpx.AsyncClient
+    url: str
+    model: str
+    renderer: PromptRenderer
+
+    async def label_logprobs(self, question: Question) -> list[float]:
+        prompt = self.renderer.letter(question, cyclic_orders(len(question.choices))[0])
+        response = await self.http.post(self.url, json=completion_request(self.model, prompt))
+        table = response.raise_for_status().json()["choices"][0]["logprobs"]["top_logprobs"][0]
+        return [float(table[f"token_id:{label}"]) for label in prompt.label_ids]
+
+
+def completion_request(model: str, prompt: LetterPrompt) -> dict[str, Any]:
+    """One token after a prompt, and the log-probs of its labels."""
+    return {
+        "model": model,
+        "prompt": prompt.token_ids,
+        "max_tokens": 1,
+        "temperature": 0,
+        "logprobs": len(prompt.label_ids),
+        "logprob_token_ids": prompt.label_ids,
+        "return_tokens_as_token_ids": True,
+    }
+
+
+def require_agreement(model: str, expected: Sequence[float], found: Sequence[float]) -> None:
+    """Raises RuntimeError when the two ways do not compute the same."""
+    for one, other in zip(expected, found, strict=True):
+        if not abs(one - other) <= MAX_DIFFERENCE_NATS:
+            raise RuntimeError(f"vllm serve and the engine differ on {model}: {other} and {one} nats")
+
+
+def command_line(arguments: Mapping[str, Any], adapters: Mapping[str, Path]) -> list[str]:
+    """Fields of vLLM's engine arguments, without the model's, as options of `vllm serve`."""
+    options = ["--uvicorn-log-level", "error", "--disable-uvicorn-access-log", "--disable-log-stats"]
+    for name, value in arguments.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{option}" if value else f"--no-{option}")
+        elif name != "model":
+            options += [f"--{option}", str(value)]
+    if adapters:
+        options += ["--lora-modules", *(f"{name}={path}" for name, path in adapters.items())]
+    return options
