@@ -13,7 +13,7 @@ import uvicorn
 
 from agents.engines.protocol import Engine
 from agents.loading import LoadedEnsemble
-from agents.placement import EngineSpec, EnsembleWeights, Place
+from agents.placement import EngineSpec, EnsembleWeights, Open, Place
 from agents.rules import edition_names, load_edition
 from agents.schema import Question
 from benchmarks.load import AnswerClient, Ask, http_client
@@ -65,8 +65,8 @@ class TimedEngine:
 def timed(place: Place, clock: BusyClock) -> Place:
     """As ``place`` plans, with every engine timed by ``clock``."""
 
-    def opened(opener: Callable[[], Engine]) -> Engine:
-        return TimedEngine(opener(), clock)
+    async def opened(opener: Open) -> Engine:
+        return TimedEngine(await opener(), clock)
 
     def plan(weights: EnsembleWeights) -> list[EngineSpec]:
         return [replace(spec, openers=[partial(opened, opener) for opener in spec.openers]) for spec in place(weights)]
