@@ -24,6 +24,8 @@ FAMILIES: tuple[str, ...] = (
     "syllogism",
     "linear_seating",
     "circular_seating",
+    "blood_relation",
+    "series",
     "truth_teller",
     "matching",
 )
@@ -121,13 +123,21 @@ def _well_formed(puzzle: Puzzle) -> bool:
 
 @cache
 def _families() -> dict[str, Family[Any]]:
+    from puzzles.blood_relation import BloodRelations
     from puzzles.circular_seating import CircularSeating
     from puzzles.linear_seating import LinearSeating
     from puzzles.matching import Matching
+    from puzzles.series import Series
     from puzzles.syllogism import Syllogisms
     from puzzles.truth_teller import TruthTellers
 
     makers: tuple[Family[Any], ...] = (
-        Syllogisms(), LinearSeating(), CircularSeating(), TruthTellers(), Matching(),
-    )  # fmt: skip
+        Syllogisms(),
+        LinearSeating(),
+        CircularSeating(),
+        BloodRelations(),
+        Series(),
+        TruthTellers(),
+        Matching(),
+    )
     return {maker.name: maker for maker in makers}

@@ -40,8 +40,8 @@ def holds(frame: Seating, question: Question, value: Value) -> int:
         return _follow(frame, arguments[0], arguments[1], value)
     if kind == "swap":
         x, y, b, side, places = arguments
-        before: dict[int, int] = {x: y, y: x}
-        return frame.hop(before.get(b, b), side, places, before.get(value, value))
+        before: dict[int, int] = {p: p for p in range(frame.people)} | {x: y, y: x}
+        return frame.hop(before[b], side, places, before[value])
     if kind == "place":
         return frame.hop(arguments[1], value[0], value[1], arguments[0])
     if kind == "gap":

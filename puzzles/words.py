@@ -21,9 +21,9 @@ NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 ORDINALS = ("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 MAX_EXPLANATION_WORDS = 100
-MAX_TOKENS = 129
+MAX_TOKENS = 127
 """Tokens that question, lettered choices and answer may have together by ``token_bound``: the organisers' code lets a
-question through below 130 (and takes 15 off first, which stays unused here)."""
+question through below 130, after taking 15 off. The 15 and two more are kept in reserve."""
 
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]|\s?\d|[^\sA-Za-z\d]")
 _LONG_WORD = 8
