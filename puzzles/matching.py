@@ -18,9 +18,12 @@ from puzzles.family import Proof, Text
 from puzzles.fingerprint import fingerprint
 from puzzles.matching_text import ATTRIBUTES, CLASHES, Entity, Speaker
 from puzzles.models import ModelSpace
+from puzzles.puzzle import ProofError
 from puzzles.words import listed, people, sentence
 
 MAX_CLUES = 7
+MAX_PEOPLE = 5
+MAX_ATTRIBUTES = 2
 
 Clue = tuple[Any, ...]
 
@@ -97,6 +100,8 @@ class Frame:
 
 @lru_cache(maxsize=8)
 def _frame(people: int, attributes: int) -> Frame:
+    if people > MAX_PEOPLE or attributes > MAX_ATTRIBUTES:
+        raise ProofError(f"people: found {people} with {attributes} attributes; expected at most {MAX_PEOPLE} with two")
     return Frame(people, attributes)
 
 
@@ -182,13 +187,8 @@ class Matching:
             label = f"{'=' if kind in ('is', 'not') else ''}clue {kind}"
             statements += [(label, (thing(e), thing(f))) for f in others if isinstance(f, tuple)]
         kind, *rest = structure.question
-        if kind == "pair":
-            statements += [
-                (f"=pair {place == structure.key}", (thing(e), thing(f)))
-                for place, (e, f) in enumerate(structure.choices)
-            ]
-        else:
-            statements.append((f"ask {kind}", (thing(rest[0]), *(-1 - a for a in rest[1:]))))
+        about = (thing(rest[0]), *(-1 - a for a in rest[1:])) if rest else ()
+        statements.append((f"ask {kind}", about))
         return fingerprint(statements)
 
     @staticmethod

@@ -52,7 +52,8 @@ class Puzzle:
     level: str
     """easy, medium or hard: the band that ``difficulty`` falls in."""
     fingerprint: str
-    """32 hexadecimal digits, the same for puzzles that differ only in names, wording, order of clues or of choices."""
+    """32 hexadecimal digits, the same for puzzles that differ only in names, wording, order of clues, or in what is
+    offered beside the key."""
     certificate: dict[str, Any]
     """JSON values: the structure the text was written from, and what its proof found. ``verify`` checks both."""
 

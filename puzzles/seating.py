@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import permutations, product
 
 from puzzles.models import ModelSpace, conjunction
+from puzzles.puzzle import ProofError
 
 Clue = tuple[str | int, ...]
 """A kind and its arguments. People are numbers; sides ``right`` or ``left``; counts from 1.
@@ -22,6 +23,10 @@ next to each other or not. ``apart a b k``: k people between them (row). ``betwe
 ``inner``, ``middle``, ``nth a side k``: from that end. ``opp a b``: face to face. ``opprel a b side k``: a is opposite
 the one who is k-th to that side of b. ``face a turn``, ``same a b``, ``differ a b``, ``outs k``: how many face outward.
 ``around a turn``: both neighbours of a have that turn."""
+
+MAX_PEOPLE = 8
+MAX_UNTOLD_PEOPLE = 6
+"""Where it is not told who faces outward there are 2 to the people times as many models."""
 
 SIDES = ("right", "left")
 NORTH = OUT = 1
@@ -193,5 +198,7 @@ def _space(shape: str, people: int, told: bool) -> ModelSpace:
 
 @lru_cache(maxsize=64)
 def seating(shape: str, turns: tuple[int, ...]) -> Seating:
-    """The frame of that shape and those turns, made once."""
+    """The frame of that shape and those turns, made once. Raises ProofError for more people than are ever seated."""
+    if len(turns) > (MAX_PEOPLE if 0 not in turns else MAX_UNTOLD_PEOPLE):
+        raise ProofError(f"people: found {len(turns)}; expected at most {MAX_PEOPLE}")
     return Seating(shape, turns)

@@ -126,10 +126,7 @@ class SeatingFamily:
         if not uniform or structure.shape == "rows":
             statements += [(f"turn {turn}", (person,)) for person, turn in enumerate(structure.turns)]
         kind, *arguments = structure.question
-        if kind in STATEMENTS:
-            for place, value in enumerate(structure.choices):
-                statements += _statements(f"{kind} {place == structure.key}", value, uniform)
-        elif kind == "swap":
+        if kind == "swap":
             x, y, b, side, places = arguments
             statements += [("swap", (x,)), ("swap", (y,)), (f"swap {side} {places}", (b,))]
         else:

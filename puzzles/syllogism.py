@@ -37,6 +37,7 @@ from puzzles.words import listed
 PREMISES = ("all", "all", "some", "no", "few", "only", "some not")
 PLAIN = ("all", "no", "some", "some not")
 STATEMENT_KINDS = ("must", "cannot", "need not", "may")
+MAX_TERMS = 5
 VERDICTS = ("I", "II", "both", "neither", "either")
 
 
@@ -89,6 +90,8 @@ class Syllogisms:
     def prove(self, structure: SyllogismPuzzle) -> Proof:
         """A step is a premise on the way between the two terms of a statement to be judged, or the turn to possibility;
         the alternatives are the ways in which its terms can still stand to each other (see ``open_relations``)."""
+        if len(structure.terms) > MAX_TERMS:
+            raise ProofError(f"terms: found {len(structure.terms)}; expected at most {MAX_TERMS}")
         known = together(len(structure.terms), structure.premises)
         if not known.consistent:
             raise ProofError("premises: found some that contradict each other; expected a model")
@@ -132,12 +135,7 @@ class Syllogisms:
 
     def fingerprint(self, structure: SyllogismPuzzle) -> str:
         statements: list[tuple[str, tuple[int, ...]]] = [_statement("premise", p) for p in structure.premises]
-        if structure.kind in STATEMENT_KINDS:
-            statements += [
-                _statement(f"choice {place == structure.key}", p) for place, p in enumerate(structure.choices)
-            ]
-        else:
-            statements += [_statement("conclusion", p) for p in structure.conclusions]
+        statements += [_statement("conclusion", p) for p in structure.conclusions]
         statements.append((f"{structure.kind} {len(structure.terms)}", ()))
         return fingerprint(statements)
 

@@ -19,6 +19,7 @@ from puzzles.clue_puzzles import draw_clues, prove_by_models
 from puzzles.family import Proof, Text
 from puzzles.fingerprint import fingerprint
 from puzzles.models import ModelSpace
+from puzzles.puzzle import ProofError
 from puzzles.truth_teller_text import DEEDS, KINDS, Voice
 from puzzles.words import listed, people
 
@@ -115,6 +116,8 @@ class Frame:
 
 @lru_cache(maxsize=16)
 def _frame(people: int, culprit: bool) -> Frame:
+    if people > MAX_PEOPLE:
+        raise ProofError(f"people: found {people}; expected at most {MAX_PEOPLE}")
     return Frame(people, culprit)
 
 

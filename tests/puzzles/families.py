@@ -43,7 +43,9 @@ class Village:
         return person
 
     def _marry(self, draw: random.Random, generation: list[int]) -> None:
-        women = draw.sample([p for p in generation if self.gender[p] == "F"], sum(self.gender[p] == "F" for p in generation))
+        women = draw.sample(
+            [p for p in generation if self.gender[p] == "F"], sum(self.gender[p] == "F" for p in generation)
+        )
         for man in (p for p in generation if self.gender[p] == "M"):
             wife = next((w for w in women if not self._ancestors[w] & self._ancestors[man]), None)
             if wife is not None:

@@ -55,7 +55,9 @@ class World:
         if self.closed:
             n = len(self.points)
             return (seat + n // 2) % n if n % 2 == 0 else None
-        return next((s for s in range(len(self.points)) if s != seat and self.points[s][0] == self.points[seat][0]), None)
+        return next(
+            (s for s in range(len(self.points)) if s != seat and self.points[s][0] == self.points[seat][0]), None
+        )
 
 
 def split_names(text: str) -> list[str]:
@@ -75,7 +77,10 @@ def read(question: str):
         points = [(x, 1.0) for x in range(m)] + [(x, 0.0) for x in range(m)]
         world = World(points, [list(range(m)), list(range(m, 2 * m))], False)
         seatings = [
-            {**{n: (s, south) for n, s in zip(first, a)}, **{n: (m + s, north) for n, s in zip(second, b)}}
+            {
+                **{n: (s, south) for n, s in zip(first, a, strict=False)},
+                **{n: (m + s, north) for n, s in zip(second, b, strict=False)},
+            }
             for a in permutations(range(m))
             for b in permutations(range(m))
         ]
@@ -85,7 +90,9 @@ def read(question: str):
         facing = north if "north" in opening else south
         n = len(names)
         world = World([(float(x), 0.0) for x in range(n)], [list(range(n))], False)
-        seatings = [{name: (s, facing) for name, s in zip(names, order)} for order in permutations(range(n))]
+        seatings = [
+            {name: (s, facing) for name, s in zip(names, order, strict=False)} for order in permutations(range(n))
+        ]
         return world, seatings, sentences[:-1], sentences[-1]
     names = split_names(opening.split(" sit ")[0])
     n = len(names)
@@ -100,12 +107,12 @@ def read(question: str):
         outs = [dict.fromkeys(names, "outward" in opening)]
     elif sentences[0] == "Each faces the centre or outward.":
         sentences.pop(0)
-        outs = [dict(zip(names, pattern)) for pattern in product((False, True), repeat=n)]
+        outs = [dict(zip(names, pattern, strict=False)) for pattern in product((False, True), repeat=n)]
     else:
         told = re.fullmatch(r"(.+) faces? outward, the others the centre\.", sentences.pop(0))
         outs = [{name: name in split_names(told[1]) for name in names}]
     seatings = [
-        {name: (s, look(s, out[name])) for name, s in zip(names, (0, *rest))}
+        {name: (s, look(s, out[name])) for name, s in zip(names, (0, *rest), strict=False)}
         for rest in permutations(range(1, n))
         for out in outs
     ]
@@ -135,11 +142,15 @@ def clue_test(sentence: str, world: World):
     def far_side(s, a, side, b):
         return any(world.walk(*s[b], side, k) == at(s, a) for k in range(1, len(s)))
 
+    def both_beside(s, a, b, c):
+        return {at(s, b), at(s, c)} <= world.beside(at(s, a))
+
     patterns = [
         (rf"{NAME} (?:sits|is) {PLACE} of {NAME}", lambda s, a, how, side, b: hop(s, b, how, side, a)),
         (rf"The person {PLACE} of {NAME} is {NAME}", lambda s, how, side, b, a: hop(s, b, how, side, a)),
         (rf"{NAME} sits somewhere to the (left|right) of {NAME}", far_side),
-        (rf"{NAME} is to the (left|right) of {NAME}, not necessarily next to {NAME}", lambda s, a, side, b, _: far_side(s, a, side, b)),
+        (rf"{NAME} is to the (left|right) of {NAME}, not necessarily next to {NAME}",
+         lambda s, a, side, b, _: far_side(s, a, side, b)),
         (rf"{NAME} sits next to {NAME}", lambda s, a, b: at(s, a) in world.beside(at(s, b))),
         (rf"{NAME} and {NAME} are neighbours", lambda s, a, b: at(s, a) in world.beside(at(s, b))),
         (rf"{NAME} is a neighbour of {NAME}", lambda s, a, b: at(s, a) in world.beside(at(s, b))),
@@ -147,8 +158,8 @@ def clue_test(sentence: str, world: World):
         (rf"{NAME} and {NAME} are not neighbours", lambda s, a, b: at(s, a) not in world.beside(at(s, b))),
         (rf"Exactly (\w+) (?:person|people) sits? between {NAME} and {NAME}",
          lambda s, k, a, b: same_row(world, at(s, a), at(s, b)) and abs(at(s, a) - at(s, b)) == NUMBERS[k] + 1),
-        (rf"{NAME} sits between {NAME} and {NAME}, next to both", lambda s, a, b, c: {at(s, b), at(s, c)} <= world.beside(at(s, a))),
-        (rf"{NAME} and {NAME} are both neighbours of {NAME}", lambda s, b, c, a: {at(s, b), at(s, c)} <= world.beside(at(s, a))),
+        (rf"{NAME} sits between {NAME} and {NAME}, next to both", lambda s, a, b, c: both_beside(s, a, b, c)),
+        (rf"{NAME} and {NAME} are both neighbours of {NAME}", lambda s, b, c, a: both_beside(s, a, b, c)),
         (rf"{NAME} (?:sits at one of the ends|is at an end of the row)", lambda s, a: len(world.beside(at(s, a))) == 1),
         (rf"{NAME} (?:does not sit at an end|is not at either end)", lambda s, a: len(world.beside(at(s, a))) == 2),
         (rf"{NAME} (?:sits exactly in the middle|has the middle seat)", lambda s, a: at(s, a) * 2 == len(s) - 1),
@@ -164,12 +175,14 @@ def clue_test(sentence: str, world: World):
         (rf"{NAME} and {NAME} face different directions", lambda s, a, b: outward(world, s, a) != outward(world, s, b)),
         (r"Exactly (\w+) of them faces? outward", lambda s, k: sum(outward(world, s, n) for n in s) == NUMBERS[k]),
         (rf"Both neighbours of {NAME} face (outward|the centre)",
-         lambda s, a, way: all(outward(world, s, n) == (way == "outward") for n in s if at(s, n) in world.beside(at(s, a)))),
+         lambda s, a, way: all(
+             outward(world, s, n) == (way == "outward") for n in s if at(s, n) in world.beside(at(s, a))
+         )),
     ]  # fmt: skip
     for pattern, holds in patterns:
         match = re.fullmatch(pattern, text)
         if match:
-            return lambda s, holds=holds, groups=match.groups(): holds(s, *groups)
+            return lambda s, holds=holds, match=match: holds(s, *match.groups())
     raise AssertionError(f"cannot read {sentence!r}")
 
 

@@ -90,7 +90,7 @@ def cases(puzzle, draw):
     found = []
     spoken = re.search(r'"(?:He|She) is (.+)\."', text)
     for village in VILLAGES:
-        if spoken and " says" in text or spoken and "introduces" in text:
+        if (spoken and " says" in text) or (spoken and "introduces" in text):
             scene = text[: spoken.start()]
             people = re.findall(r"\b(man|woman)\b", scene)
             speaker = people[0] if "introduces" in scene else people[-1]

@@ -59,9 +59,11 @@ class Reader:
 
     def cases(self):
         """Every way to match: attribute -> name -> value."""
-        orders = [[dict(zip(self.names, order)) for order in permutations(vs)] for vs in self.values.values()]
+        orders = [
+            [dict(zip(self.names, order, strict=False)) for order in permutations(vs)] for vs in self.values.values()
+        ]
         for case in product(*orders):
-            yield dict(zip(self.values, case))
+            yield dict(zip(self.values, case, strict=False))
 
     def who(self, case, phrase: str) -> str:
         """The name of whoever ``phrase`` means."""
@@ -90,8 +92,8 @@ class Reader:
                 match = re.fullmatch(rf"(.+?) {pattern}(?: or (?:floor )?(\w+))?", text)
                 if match and match[2] in self.values.get(noun, ()):
                     return lambda case, noun=noun, match=match, wanted=wanted: (
-                        case[noun][self.who(case, match[1])] in match.groups()[1:]
-                    ) == wanted
+                        (case[noun][self.who(case, match[1])] in match.groups()[1:]) == wanted
+                    )
         raise AssertionError(f"cannot read {sentence!r}")
 
     def answer(self, choice: str):

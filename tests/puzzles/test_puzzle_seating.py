@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from seating_reader import answer_of, read, clue_test
+from seating_reader import answer_of, clue_test, read
 from verdicts import decided
 
 import puzzles

@@ -72,12 +72,12 @@ def brute(shown, letters):
     if letters:
         for rule, values in letter_table():
             values = [(v + shown[0]) % 26 for v in values[: len(shown)]]
-            if all(s in (None, v) for s, v in zip(shown, values)):
+            if all(s in (None, v) for s, v in zip(shown, values, strict=False)):
                 found[rule] = values[hidden]
         return found
     for rule, make in rules(letters=False):
         values = []
-        for v, s in zip(make(shown[0]), shown):
+        for v, s in zip(make(shown[0]), shown, strict=False):
             if s not in (None, v):
                 break
             values.append(v)
@@ -86,7 +86,7 @@ def brute(shown, letters):
     values = [shown[0], shown[1]]
     while len(values) < len(shown):
         values.append(values[-1] + values[-2])
-    if all(s in (None, v) for s, v in zip(shown, values)):
+    if all(s in (None, v) for s, v in zip(shown, values, strict=False)):
         found["sum", shown[1]] = values[hidden]
     return found
 
@@ -106,7 +106,7 @@ def split(term):
 
 def follows(columns, values, budget=None):
     """Whether rules (the shortest, or any) give these values in the hidden places of the columns."""
-    for (shown, letters), value in zip(columns, values):
+    for (shown, letters), value in zip(columns, values, strict=False):
         found = brute(tuple(shown), letters)
         shortest = min(map(bits, found))
         given = {v for rule, v in found.items() if budget is None or bits(rule) <= shortest + budget}
@@ -175,9 +175,9 @@ def test_the_shortest_rules_give_the_key_and_no_rule_another_choice(level):
     ],
 )
 def test_the_solver_finds_the_rules_that_brute_force_finds(shown, letters):
-    assert {rule: terms(rule, shown[0], len(shown), letters)[shown.index(None)] for rule in fitting(shown, letters)} == brute(
-        shown, letters
-    )
+    assert {
+        rule: terms(rule, shown[0], len(shown), letters)[shown.index(None)] for rule in fitting(shown, letters)
+    } == brute(shown, letters)
     assert all(description_bits(rule) == pytest.approx(bits(rule)) for rule in fitting(shown, letters))
 
 

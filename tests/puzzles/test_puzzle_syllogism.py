@@ -129,7 +129,7 @@ def solve(puzzle):
         statements = numbered(map(read_sentence, puzzle.choices))
         return decided(CRITERIA[asked], [list(truth(terms, models, *s)) for s in statements])
     found = tuple(conclusion_follows(terms, models, *c) for c in numbered(conclusions))
-    plain = [c for c, ok in zip(numbered(conclusions), found) if not ok and not c[0].startswith("may ")]
+    plain = [c for c, ok in zip(numbered(conclusions), found, strict=False) if not ok and not c[0].startswith("may ")]
     truths = [truth(terms, models, *c) for c in plain]
     pairs = [(i, j) for i in range(len(truths)) for j in range(i) if (truths[i] | truths[j]).all()]
     if len(found) == 3:
@@ -195,7 +195,12 @@ def test_the_solver_agrees_with_every_venn_diagram(data):
     x, y = p[1:]
     euler = {
         tuple(bool(v) for v in row)
-        for row in zip(truth(terms, models, "some", x, y), truth(terms, models, "all", x, y), truth(terms, models, "all", y, x))
+        for row in zip(
+            truth(terms, models, "some", x, y),
+            truth(terms, models, "all", x, y),
+            truth(terms, models, "all", y, x),
+            strict=False,
+        )
     }
     assert 2 ** open_relations(known, x, y) == pytest.approx(len(euler))
 

@@ -34,7 +34,7 @@ class Reader:
     def cases(self):
         for values in product((False, True), repeat=len(self.names)):
             for who in self.names if self.culprit else (None,):
-                yield dict(zip(self.names, values)), who
+                yield dict(zip(self.names, values, strict=False)), who
 
     def statement(self, speaker: str, text: str):
         """What is said, as a function of a case."""
@@ -70,10 +70,10 @@ class Reader:
             said = self.statement(speaker, text)
             yield lambda case, speaker=speaker, said=said: case[0][speaker] == said(case)
         for text in self.counts:
-            match = re.fullmatch(r"Exactly (\w+) (?:statements? (?:is|are) (true)|of them (?:is a|are) \w+(?:-\w+)?)\.", text)
-            yield lambda case, match=match: (
-                list(case[0].values()).count(match[2] is not None) == NUMBERS[match[1]]
+            match = re.fullmatch(
+                r"Exactly (\w+) (?:statements? (?:is|are) (true)|of them (?:is a|are) \w+(?:-\w+)?)\.", text
             )
+            yield lambda case, match=match: list(case[0].values()).count(match[2] is not None) == NUMBERS[match[1]]
 
     def answer(self, choice: str):
         """Whether ``choice`` answers the question, as a function of a case."""
