@@ -85,9 +85,9 @@ def verify(puzzle: Puzzle) -> None:
     structure = from_json(maker.structure, puzzle.certificate.get("structure"))
     try:
         expected = _puzzle(maker, structure, maker.prove(structure))
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        if isinstance(error, ProofError):
-            raise
+    except ProofError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, AssertionError) as error:
         raise ProofError(f"certificate: found a structure that cannot be read ({error!r})") from error
     for name, value in expected.__dict__.items():
         if getattr(puzzle, name) != value:

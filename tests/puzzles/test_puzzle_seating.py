@@ -9,8 +9,7 @@ from verdicts import decided
 import puzzles
 from puzzles.seating import IN, NORTH, OUT, SOUTH, seating
 
-LEVELS = ("easy", "medium", "hard")
-SEEDS = range(70)
+SEEDS = {"easy": 120, "medium": 100, "hard": 35}
 
 
 def solve(question, choices, drop=None):
@@ -25,9 +24,9 @@ def solve(question, choices, drop=None):
 
 
 @pytest.mark.parametrize("family", ["linear_seating", "circular_seating"])
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", SEEDS)
 def test_the_text_alone_has_the_key_as_its_only_answer(family, level):
-    for seed in SEEDS:
+    for seed in range(SEEDS[level]):
         puzzle = puzzles.generate(family, level, seed)
         right, _ = solve(puzzle.question, puzzle.choices)
         assert right == [puzzle.key], puzzle.question
@@ -35,7 +34,7 @@ def test_the_text_alone_has_the_key_as_its_only_answer(family, level):
 
 @pytest.mark.parametrize("family", ["linear_seating", "circular_seating"])
 def test_without_any_one_clue_the_key_is_not_settled(family):
-    for seed in range(1000, 1030):
+    for seed in range(1000, 1020):
         puzzle = puzzles.generate(family, "medium", seed)
         _, clues = solve(puzzle.question, puzzle.choices)
         for drop in range(clues):
