@@ -25,8 +25,11 @@ MAX_TRIES = 30
 
 def draw_structure(rng: random.Random, low: float) -> BloodRelationPuzzle | None:
     """A structure of any style with links for a difficulty from ``low`` on; None where no try came to something."""
-    style = rng.choice(("how", "how", "who", "who", "coded", "which", "pointing", "pointing"))
-    links = rng.choice((2, 3, 3, 4) if low < 7 else (3, 4, 5, 6) if low < 10 else (5, 6, 7, 8))
+    # There are few coded puzzles of two links, and no easy ones of more.
+    easy_styles = ("how",) * 3 + ("who",) * 5 + ("pointing",) * 3 + ("coded",)
+    styles = ("how", "how", "who", "who", "coded", "which", "pointing", "pointing")
+    style = rng.choice(easy_styles if low < 7.5 else styles)
+    links = rng.choice((2, 3, 3, 4) if low < 7.5 else (3, 4, 5, 6) if low < 10.5 else (5, 6, 7, 8))
     for _ in range(MAX_TRIES):
         structure = {
             "how": lambda: _draw_how(rng, "how", links),

@@ -21,7 +21,7 @@ class CircularSeating(SeatingFamily):
     name = "circular_seating"
 
     def frame(self, rng: random.Random, low: float) -> Seating:
-        number = rng.choice((5, 5, 6) if low < 7 else (5, 6, 6, 7) if low < 10 else (6, 7, 8))
+        number = rng.choice((5, 5, 6) if low < 7.5 else (5, 6, 6, 7) if low < 10.5 else (6, 7, 8))
         style = rng.choice(("in", "in", "out", "told", "hidden"))
         if style == "told":
             outward = set(rng.sample(range(number), rng.randint(1, number // 2)))

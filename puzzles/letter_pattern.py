@@ -48,7 +48,7 @@ def periods(shown: Row) -> range:
 
 def draw_pattern(rng: random.Random, low: float) -> tuple[Row, Fill, list[Fill]] | None:
     """What is shown, the key's fill and three near misses."""
-    period = rng.choice((3, 4) if low < 7 else (4, 5, 6) if low < 10 else (6, 7, 8))
+    period = rng.choice((3, 4) if low < 7.5 else (4, 5, 6) if low < 10.5 else (6, 7, 8))
     repeats = rng.choice((3, 4)) if period < 6 else rng.choice((2, 3))
     size = rng.choice((2, 3)) if period < 6 else 3
     letters = rng.sample(range(26), size)

@@ -25,9 +25,9 @@ class LinearSeating(SeatingFamily):
 
     def frame(self, rng: random.Random, low: float) -> Seating:
         if rng.random() < 0.35:
-            half = 3 if low < 7 else 4
+            half = 3 if low < 7.5 else 4
             return seating("rows", (SOUTH,) * half + (NORTH,) * half)
-        number = rng.choice((5, 5, 6) if low < 7 else (5, 6, 6, 7) if low < 10 else (6, 7, 7))
+        number = rng.choice((5, 5, 6) if low < 7.5 else (5, 6, 6, 7) if low < 10.5 else (6, 7, 7))
         return seating("row", (rng.choice((NORTH, NORTH, SOUTH)),) * number)
 
     def names(self, frame: Seating, rng: random.Random) -> tuple[str, ...]:

@@ -252,9 +252,9 @@ class Matching:
 
 def _sizes(low: float) -> tuple[tuple[int, int], ...]:
     """People and attributes fit for a difficulty from ``low`` on."""
-    if low < 7:
+    if low < 7.5:
         return (5, 1), (5, 1), (4, 2)
-    return ((4, 2), (4, 2), (5, 1)) if low < 10 else ((4, 2), (5, 2))
+    return ((4, 2), (4, 2), (5, 1)) if low < 10.5 else ((4, 2), (5, 2))
 
 
 def _repeats_a_pair(clues: tuple[Clue, ...]) -> bool:

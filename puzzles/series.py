@@ -69,7 +69,7 @@ class Series:
         parts = self._parts(rng, low, style)
         count = rng.choice((5, 5, 6))
         hidden = count - 1 if style == "turns" or rng.random() < 0.65 else rng.randrange(2, count - 1)
-        hard = 0.1 if low < 7 else 0.45 if low < 10 else 0.75
+        hard = 0.1 if low < 7.5 else 0.45 if low < 10.5 else 0.75
         sequences = [_sequence(rng, part, count, hard) for part in parts]
         if any(sequence is None for sequence in sequences):
             return None
@@ -171,8 +171,8 @@ class Series:
     def _parts(rng: random.Random, low: float, style: str) -> tuple[str, ...]:
         if style == "turns":
             return rng.choice(((LETTER, NUMBER), (NUMBER, LETTER)))
-        layouts = ("LN", "NL", "LNL", "LLN", "NLL", "LLL") if low < 7 else ("LNL", "LLN", "NLN", "LLL", "NLL", "LN")
-        return tuple(rng.choice(layouts if low < 10 else ("LNL", "LLNL", "LNLN", "NLN", "LLN", "LLL", "LNLL")))
+        layouts = ("LN", "NL", "LNL", "LLN", "NLL", "LLL") if low < 7.5 else ("LNL", "LLN", "NLN", "LLL", "NLL", "LN")
+        return tuple(rng.choice(layouts if low < 10.5 else ("LNL", "LLNL", "LNLN", "NLN", "LLN", "LLL", "LNLL")))
 
     @staticmethod
     def _choices(

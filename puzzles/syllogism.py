@@ -64,7 +64,7 @@ class Syllogisms:
     structure = SyllogismPuzzle
 
     def draw(self, rng: random.Random, low: float, high: float) -> SyllogismPuzzle | None:
-        number = rng.choice((3, 3, 4) if low < 7 else (3, 4, 4, 5) if low < 10 else (4, 5))
+        number = rng.choice((3, 3, 4) if low < 7.5 else (3, 4, 4, 5) if low < 10.5 else (4, 5))
         premises = _premises(rng, number)
         known = together(number, premises)
         if not known.consistent:

@@ -1,9 +1,10 @@
 """Truth-tellers and liars, and its kin: one of several people did it, and some of what they say is true.
 
 Clues: ``says s statement`` (which is true exactly if s tells the truth), ``liars k`` and ``true k`` (how many lie; how
-many statements are true). Statements: ``is p v`` (v 1: tells the truth), ``same p q``, ``differ p q``, ``count k`` and
-``least k`` (exactly, at least k lie), ``and p v q w``, ``or p v q w``; with a culprit also ``did p``, ``didnt p``,
-``didone p q``. Questions: ``truthful`` (who are all of them), ``who v``, ``count``, ``pair p q``, ``culprit``.
+many statements are true). Statements: ``is p v`` (v 1: tells the truth), ``same p q``, ``differ p q``, ``count k``,
+``least k``, ``most k`` (exactly, at least, at most k lie), ``odd`` (an odd number do), ``among k p q r`` (exactly k of
+the three do), ``and p v q w``, ``or p v q w``; with a culprit also ``did p``, ``didnt p``, ``didone p q``. Questions:
+``truthful`` (who are all of them), ``who v``, ``count``, ``pair p q``, ``culprit``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from puzzles.clue_puzzles import draw_clues, prove_by_models
 from puzzles.family import Proof, Text
 from puzzles.fingerprint import fingerprint
-from puzzles.models import ModelSpace
+from puzzles.models import ModelSpace, conjunction
 from puzzles.puzzle import ProofError
 from puzzles.truth_teller_text import DEEDS, KINDS, Voice
 from puzzles.words import listed, people
@@ -28,8 +29,11 @@ MAX_PEOPLE = 6
 Statement = tuple[Any, ...]
 Clue = tuple[Any, ...]
 
-FACTS = {"same": 2, "differ": 2, "and": 2, "or": 2, "count": 2, "least": 2}
+FACTS = {"and": 2, "or": 2, "among": 2}
 """Elementary facts a statement says, where it is not one."""
+
+
+KINDS_OF_STATEMENT = ("is", "is", "same", "differ", "count", "least", "most", "odd", "and", "or", "among")
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,9 @@ class Frame:
             "differ": lambda: atom(a[0], 1) ^ atom(a[1], 1),
             "count": lambda: self._lying[a[0]],
             "least": lambda: sum(self._lying[a[0] :]),
+            "most": lambda: sum(self._lying[: a[0] + 1]),
+            "odd": lambda: sum(self._lying[1::2]),
+            "among": lambda: self._lying_among(a[0], a[1:]),
             "and": lambda: atom(a[0], a[1]) & atom(a[2], a[3]),
             "or": lambda: atom(a[0], a[1]) | atom(a[2], a[3]),
             "did": lambda: atom(self.people, a[0]),
@@ -76,6 +83,15 @@ class Frame:
             "didone": lambda: atom(self.people, a[0]) | atom(self.people, a[1]),
         }
         return evaluate[kind]()
+
+    def _lying_among(self, count: int, group: list[int]) -> int:
+        """The models in which ``count`` of ``group`` lie."""
+        found = 0
+        for values in product((0, 1), repeat=len(group)):
+            if values.count(0) == count:
+                atoms = (self.space.atom(p, v) for p, v in zip(group, values, strict=True))
+                found |= conjunction(atoms, self.space.everything)
+        return found
 
     def mask(self, clue: Clue) -> int:
         """The models in which ``clue`` holds."""
@@ -126,18 +142,18 @@ class TruthTellers:
 
     name = "truth_teller"
     topics = ("Truth-teller and Liar Problems",)
-    reach = (4.0, 13.0)
+    reach = (4.0, 12.0)
     structure = TruthTellerPuzzle
 
     def draw(self, rng: random.Random, low: float, high: float) -> TruthTellerPuzzle | None:
         culprit = rng.random() < 0.3
-        number = rng.choice((3, 4) if low < 7 else (4, 5) if low < 10 else (5, 6))
+        number = rng.choice((3, 4, 5, 5, 5) if low < 7.5 else (4, 5) if low < 10.5 else (5, 6))
         if culprit:
             number = max(4, min(5, number))
         frame = _frame(number, culprit)
         index = rng.randrange(len(frame.space))
         solution = frame.space.model(index)
-        clues = self._clues(rng, frame, solution, culprit)
+        clues = self._clues(rng, frame, solution, culprit, long=low >= 10.5)
         question = self._question(rng, number, culprit)
         offered = {value: frame.holds(question, value) for value in frame.values(question)}
         keys = [value for value, mask in offered.items() if mask >> index & 1]
@@ -206,8 +222,10 @@ class TruthTellers:
                 statements += [(f"{kind} {v}", (speaker, p)) for p, v in ((a[0], a[1]), (a[2], a[3]))]
             elif kind in ("same", "differ", "didone"):
                 statements += [(kind, (speaker, p)) for p in a]
+            elif kind == "among":
+                statements += [(f"{kind} {a[0]}", (speaker, p)) for p in a[1:]]
             else:
-                things = 0 if kind in ("count", "least") else 1
+                things = 0 if kind in ("count", "least", "most", "odd") else 1
                 statements.append((f"{kind} {a[things:]}", (speaker, *a[:things])))
         kind, *a = structure.question
         pair = kind == "pair"
@@ -220,18 +238,21 @@ class TruthTellers:
         return tuple(sorted(clues, key=lambda clue: (clue[0] != "says", clue[1])))
 
     @staticmethod
-    def _clues(rng: random.Random, frame: Frame, solution: tuple[int, ...], culprit: bool) -> list[Clue]:
-        """One statement by each person, true or false as ``solution`` wants it, and perhaps a count."""
+    def _clues(rng: random.Random, frame: Frame, solution: tuple[int, ...], culprit: bool, long: bool) -> list[Clue]:
+        """One statement by each person, true or false as ``solution`` wants it, and perhaps a count; ``long`` ones of
+        two facts mostly, those that tell least first, so that more of them are needed."""
         everyone = range(frame.people)
         lies = frame.people - sum(solution[: frame.people])
         clues: list[Clue] = []
         bit = 1 << frame.space.index(solution)
         for speaker in rng.sample(everyone, frame.people):
             for _ in range(20):
-                statement = _statement(rng, speaker, frame.people, culprit)
+                statement = _statement(rng, speaker, frame.people, culprit, long and rng.random() < 0.8)
                 if bool(frame.told(statement) & bit) == bool(solution[speaker]):
                     clues.append(("says", speaker, statement))
                     break
+        if long:
+            clues.sort(key=lambda clue: -frame.mask(clue).bit_count())
         if culprit:
             clues.insert(0, ("true", frame.people - lies))
         elif rng.random() < 0.4:
@@ -242,15 +263,15 @@ class TruthTellers:
     def _question(rng: random.Random, number: int, culprit: bool) -> tuple[Any, ...]:
         if culprit:
             return ("culprit",)
-        kind = rng.choice(
-            ("truthful", "truthful", "pair", "count", "who") if number > 3 else ("truthful", "pair", "count")
-        )
+        # Counting needs the most clues: among many people it would crowd out the rest.
+        kinds = ("truthful", "pair", "count") if number < 4 else ("truthful", "truthful", "pair", "count", "who")
+        kind = rng.choice(kinds if number < 5 else ("truthful",) * 5 + ("pair",) * 3 + ("who",) * 3 + ("count",))
         if kind == "pair":
             return (kind, *sorted(rng.sample(range(number), 2)))
         return (kind, rng.randrange(2)) if kind == "who" else (kind,)
 
 
-def _statement(rng: random.Random, speaker: int, number: int, culprit: bool) -> Statement:
+def _statement(rng: random.Random, speaker: int, number: int, culprit: bool, long: bool) -> Statement:
     others = [p for p in range(number) if p != speaker]
     p, q = sorted(rng.sample(others, 2))
     if culprit:
@@ -260,11 +281,17 @@ def _statement(rng: random.Random, speaker: int, number: int, culprit: bool) -> 
         return (
             (kind, rng.choice((p, speaker)) if kind == "didnt" else p) if kind != "is" else ("is", p, rng.randrange(2))
         )
-    kind = rng.choice(("is", "is", "same", "differ", "count", "least", "and", "or"))
+    kinds = ("and", "or", "or", "among") if long else KINDS_OF_STATEMENT
+    kind = rng.choice(kinds)
     if kind == "is":
         return (kind, p, rng.randrange(2))
     if kind in ("same", "differ"):
         return (kind, *sorted((p, rng.choice((q, q, speaker)))))
-    if kind in ("count", "least"):
+    if kind in ("count", "least", "most"):
         return (kind, rng.randint(1, number - 1))
+    if kind == "odd":
+        return (kind,)
+    if kind == "among" and len(others) > 2:
+        return (kind, rng.randint(1, 2), *sorted(rng.sample(others, 3)))
+    kind = rng.choice(("and", "or")) if kind == "among" else kind
     return (kind, *((speaker, 0) if rng.random() < 0.25 else (p, rng.randrange(2))), q, rng.randrange(2))

@@ -37,9 +37,15 @@ class Voice:
         if kind in ("same", "differ"):
             pair = f"{self._pair(speaker, *arguments)}"
             return f"{pair} are of {'the same type' if kind == 'same' else 'different types'}"
-        if kind in ("count", "least"):
+        if kind == "odd":
+            return f"An odd number of us are {self.kinds(0, 2)}"
+        if kind == "among":
+            number, *group = arguments
+            those = listed([self.names[p] for p in group])
+            return f"Exactly {NUMBERS[number]} of {those} {'is a' if number == 1 else 'are'} {self.kinds(0, number)}"
+        if kind in ("count", "least", "most"):
             (number,) = arguments
-            amount = "Exactly" if kind == "count" else "At least"
+            amount = {"count": "Exactly", "least": "At least", "most": "At most"}[kind]
             return f"{amount} {NUMBERS[number]} of us {'is a' if number == 1 else 'are'} {self.kinds(0, number)}"
         if kind in ("and", "or"):
             p, v, q, w = arguments

@@ -176,7 +176,7 @@ STATED = ("all", "no", "some", "some not", "only", "few")
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_the_solver_agrees_with_every_venn_diagram(data):
     terms = data.draw(st.integers(2, 4))
     premises = data.draw(st.lists(proposition(terms, STATED), min_size=1, max_size=4))

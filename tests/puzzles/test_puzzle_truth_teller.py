@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from itertools import product
 
@@ -14,6 +15,7 @@ from puzzles.truth_teller import Frame
 NUMBERS = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 NAME = r"(I|me|[A-Z][a-z]*)"
 KIND = r"(truth-teller|knight|liar|knave)s?"
+AMOUNTS = {"Exactly": operator.eq, "At least": operator.ge, "At most": operator.le}
 TRUTHFUL = {"truth-teller": True, "knight": True, "liar": False, "knave": False}
 
 
@@ -52,9 +54,11 @@ class Reader:
             (rf"{NAME} (?:is|am) (telling the truth|lying)", lambda t, c, a, how: t[name(a)] == (how != "lying")),
             (rf"{NAME} and {NAME} are of the same type", lambda t, c, a, b: t[name(a)] == t[name(b)]),
             (rf"{NAME} and {NAME} are of different types", lambda t, c, a, b: t[name(a)] != t[name(b)]),
-            (rf"(Exactly|At least) (\w+) of us (?:is a|are) {KIND}",
-             lambda t, c, how, k, _: (list(t.values()).count(False) == NUMBERS[k]) if how == "Exactly"
-             else list(t.values()).count(False) >= NUMBERS[k]),
+            (rf"(Exactly|At least|At most) (\w+) of us (?:is a|are) {KIND}",
+             lambda t, c, how, k, _: AMOUNTS[how](list(t.values()).count(False), NUMBERS[k])),
+            (rf"An odd number of us are {KIND}", lambda t, c, _: list(t.values()).count(False) % 2 == 1),
+            (rf"Exactly (\w+) of {NAME}, {NAME} and {NAME} (?:is a|are) {KIND}",
+             lambda t, c, k, *who: [t[name(p)] for p in who[:3]].count(False) == NUMBERS[k]),
             (rf"{NAME} did it", lambda t, c, a: c == name(a)),
             (rf"{NAME} did not do it", lambda t, c, a: c != name(a)),
             (rf"It was {NAME} or {NAME}", lambda t, c, a, b: c in (name(a), name(b))),
