@@ -34,7 +34,7 @@ _LONG_COMMON = frozenset(
         "position", "directly",
     }
 )  # fmt: skip
-_TWO_TOKENS = frozenset({"knave", "knaves"})
+_TWO_TOKENS = frozenset({"knave", "knaves", "drinker", "parrot"})
 
 
 def token_bound(text: str) -> int:
