@@ -1,0 +1,53 @@
+"""How many proved puzzles a second one core makes, by family and level; and how many a second it verifies.
+
+python -m benchmarks.puzzles_speed prints JSON. Times are the process's own (CPU seconds), after one puzzle to warm up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from statistics import fmean
+
+import puzzles
+from puzzles.difficulty import LEVELS
+
+AIM_PER_S = 40.0
+"""Puzzles a second a core, on average over families at medium difficulty."""
+
+
+def per_second(make: Callable[[int], object], number: int) -> float:
+    """Calls a CPU second of ``make``, over ``number`` calls with 0, 1, …"""
+    start = time.process_time()
+    for place in range(number):
+        make(place)
+    return number / (time.process_time() - start)
+
+
+def measure(family: str, number: int) -> dict[str, float]:
+    """Puzzles a CPU second, by level, and verified a CPU second (medium)."""
+    result: dict[str, float] = {}
+    for level in LEVELS:
+        make = partial(puzzles.generate, family, level)
+        make(-1)
+        result[level] = round(per_second(make, number), 1)
+    made = [puzzles.generate(family, "medium", seed) for seed in range(number)]
+    result["verified"] = round(per_second(lambda place: puzzles.verify(made[place]), number), 1)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=200, help="puzzles of each family and level")
+    number = parser.parse_args().number
+    speeds = {family: measure(family, number) for family in puzzles.FAMILIES}
+    mean = round(fmean(speed["medium"] for speed in speeds.values()), 1)
+    report = {"puzzles_per_cpu_s": speeds, "medium_mean": mean, "aim": AIM_PER_S, "reached": mean >= AIM_PER_S}
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
