@@ -116,11 +116,13 @@ class Answerer:
         weights = {voter.member.name: voter.member.weight for voter in planner.voters}
         tally = _Tally(AnytimePool(self._manifest.pooling, weights))
         tasks = []
+        reservations = []
         for voter, reservation in planner.reserve(question, plan):
             task = asyncio.create_task(self._follow(voter, question, reservation, tally))
             # Not in a finally of the task: one that is cancelled before it starts never gets there.
             task.add_done_callback(partial(_release, reservation))
             tasks.append(task)
+            reservations.append(reservation)
         try:
             if tasks:
                 timeout = None if deadline.at_s == float("inf") else deadline.remaining_s()
@@ -128,6 +130,9 @@ class Answerer:
         finally:
             for task in tasks:
                 task.cancel()
+            # Now, and not when the tasks have ended: the next question is planned before that.
+            for reservation in reservations:
+                reservation.release()
         pooled = tally.pool.current()
         probabilities = pooled or self._manifest.answer_prior_for(len(question.choices))
         served = [member.name for member in self._manifest.members if member.weight > 0]

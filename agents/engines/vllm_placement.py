@@ -71,10 +71,20 @@ def find_device(options: VllmOptions) -> Device:
 
     prepare_environment(options)
     if device_type() == "cpu":
-        return Device(True, os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        return Device(True, available_memory())
     from vllm.platforms import current_platform
 
     return Device(False, int(current_platform.get_device_total_memory()))
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int:
+    """Bytes that programs can have without swapping; file caches count, since they give way."""
+    try:
+        lines = meminfo.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    fields = dict(line.split(":", 1) for line in lines if ":" in line)
+    return int(fields["MemAvailable"].split()[0]) << 10
 
 
 def _open(group: _Group, dtype: str, options: VllmOptions, share: float | None) -> Engine:

@@ -14,6 +14,7 @@ from agents.engines.vllm_placement import (
     LEAST_CACHE_BYTES,
     OVERHEAD_BYTES,
     Device,
+    available_memory,
     memory_shares,
     place_on_vllm,
     weight_bytes,
@@ -142,3 +143,10 @@ def test_a_machine_without_a_gpu_needs_room_for_every_cache(tmp_path: Path) -> N
     assert memory_shares(groups, "float32", VllmOptions(), Device(True, 5 * GIB)) == [None]  # type: ignore[arg-type]
     with pytest.raises(InputError, match="of free memory"):
         memory_shares(groups, "float32", VllmOptions(cpu_cache_gib=4), Device(True, 5 * GIB))  # type: ignore[arg-type]
+
+
+def test_memory_that_file_caches_hold_counts_as_available(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:       24000000 kB\nMemFree:          600000 kB\nMemAvailable:   20000000 kB\n")
+    assert available_memory(meminfo) == 20_000_000 * 1024
+    assert available_memory(tmp_path / "none") > 0
