@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 
 from agents.cost import CostModel, Reservation
 from agents.deadline import Deadline
@@ -118,10 +117,7 @@ class Answerer:
         tasks = []
         reservations = []
         for voter, reservation in planner.reserve(question, plan):
-            task = asyncio.create_task(self._follow(voter, question, reservation, tally))
-            # Not in a finally of the task: one that is cancelled before it starts never gets there.
-            task.add_done_callback(partial(_release, reservation))
-            tasks.append(task)
+            tasks.append(asyncio.create_task(self._follow(voter, question, reservation, tally)))
             reservations.append(reservation)
         try:
             if tasks:
@@ -130,7 +126,7 @@ class Answerer:
         finally:
             for task in tasks:
                 task.cancel()
-            # Now, and not when the tasks have ended: the next question is planned before that.
+            # Here too: the next question is planned before these tasks end, and one that never began would not do it.
             for reservation in reservations:
                 reservation.release()
         pooled = tally.pool.current()
@@ -175,10 +171,8 @@ class Answerer:
             # A member's fault must not cost the answer, whatever it is.
             tally.errors[name] = f"unexpected {type(error).__name__}"
             logger.exception("member %s left out of an answer", name)
-
-
-def _release(reservation: Reservation, task: asyncio.Task[None]) -> None:
-    reservation.release()
+        finally:
+            reservation.release()
 
 
 def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[MemberReport], pooled: bool) -> str:

@@ -142,3 +142,8 @@ def describe(value: Any, *, limit: int = 60) -> str:
     if len(value) > limit:
         return f"a string of {len(value):,} characters"
     return ascii(value) if not value.isprintable() else repr(value)
+
+
+def first_line(error: BaseException, *, limit: int = 200) -> str:
+    """What another library's error says first, or its type when it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:limit]

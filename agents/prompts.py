@@ -95,16 +95,17 @@ class PromptRenderer:
     def _message(self, question: str, choices: str, room_for: int) -> tuple[list[int], bool]:
         """The user's message with the assistant's turn opened, and whether the question lost its middle."""
         ids = self._tokenizer.encode_text(question + choices)
-        if self._max_tokens is None:
-            return [*self._before, *ids, *self._after], False
-        room = self._max_tokens - room_for - len(self._before) - len(self._after)
-        if len(ids) <= room:
-            return [*self._before, *ids, *self._after], False
-        rest = self._tokenizer.encode_text(choices)
-        kept = max(room - len(rest), MIN_QUESTION_TOKENS)
-        head = self._tokenizer.encode_text(question)
-        ids = [*head[: kept // 2], *head[len(head) - (kept - kept // 2) :], *rest]
-        return [*self._before, *ids, *self._after], True
+        excess = 0
+        if self._max_tokens is not None:
+            excess = len(self._before) + len(ids) + len(self._after) + room_for - self._max_tokens
+        if excess > 0:
+            ids = self._without_middle(question, choices, len(ids) - excess)
+        return [*self._before, *ids, *self._after], excess > 0
+
+    def _without_middle(self, question: str, choices: str, room: int) -> list[int]:
+        asked, offered = self._tokenizer.encode_text(question), self._tokenizer.encode_text(choices)
+        kept = max(room - len(offered), MIN_QUESTION_TOKENS)
+        return [*asked[: kept // 2], *asked[len(asked) - (kept - kept // 2) :], *offered]
 
 
 def label_variant(tokenizer: Tokenizer) -> tuple[str, list[int]]:

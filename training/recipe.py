@@ -8,15 +8,13 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agents.engines.vllm_limits import RANKS
 from agents.errors import FileError, InputError, describe
 from agents.scoring import Method
 from training.adapters.recipe import AdapterRecipe
 from training.curation.recipe import DataRecipe
 from training.curriculum import CurriculumRecipe
 from training.guards import GuardRecipe
-
-VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""Values of vLLM's ``max_lora_rank``; an adapter's rank must not be above the last."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 RecipeModel = TypeVar("RecipeModel", bound=BaseModel)
@@ -159,8 +157,8 @@ class TrainRecipe(Strict):
 def _require_served_by_vllm(member: MemberRecipe) -> None:
     if member.adapter.type == "dora":
         raise ValueError(f"members.{member.name}: vLLM serves no DoRA adapter; use `export: checkpoint`")
-    if member.adapter.rank > VLLM_RANKS[-1]:
-        raise ValueError(f"members.{member.name}: vLLM serves ranks up to {VLLM_RANKS[-1]}, not {member.adapter.rank}")
+    if member.adapter.rank > RANKS[-1]:
+        raise ValueError(f"members.{member.name}: vLLM serves ranks up to {RANKS[-1]}, not {member.adapter.rank}")
 
 
 def read_yaml(path: Path, model: type[RecipeModel], section: str | None = None) -> RecipeModel:

@@ -20,9 +20,11 @@ from agents.engines import remote_wire
 from agents.engines.protocol import Generation
 from agents.engines.remote_replica import RemoteLimits, Replica
 from agents.engines.remote_watch import Watch
-from agents.engines.replicas import Asker, RemoteStats, Replicas, shown, together
+from agents.engines.replicas import Asker, RemoteStats, Replicas, shown
+from agents.engines.requests import check_prompt, score_in_parts, together
 from agents.engines.tokenizer import ChatTokenizer
-from agents.errors import EngineError, InputError, PromptTooLongError, describe
+from agents.engines.vllm_limits import MAX_CANDIDATES
+from agents.errors import EngineError, InputError, describe
 
 UNKNOWN_CONTEXT_TOKENS = 4096
 """What servers that do not say how long their context is are taken to hold."""
@@ -130,12 +132,9 @@ class RemoteEngine:
     ) -> list[float]:
         # The server counts the token that it must generate.
         self._check(prompt, 1, adapter)
-        unique = list(dict.fromkeys(candidates))
-        size = remote_wire.MAX_LOGPROB_TOKEN_IDS
-        parts = [unique[start : start + size] for start in range(0, len(unique), size)]
-        found = await together(self._score(prompt, len(prompt), part, adapter) for part in parts)
-        table = dict(zip(unique, [value for values in found for value in values], strict=True))
-        return [table[candidate] for candidate in candidates]
+        return await score_in_parts(
+            candidates, MAX_CANDIDATES, lambda part: self._score(prompt, len(prompt), part, adapter)
+        )
 
     async def continuation_logprobs(
         self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: str | None = None
@@ -194,13 +193,7 @@ class RemoteEngine:
         if adapter not in self._watch.needed:
             known = ", ".join(map(shown, self._watch.needed))
             raise EngineError(f"{shown(adapter)} was not asked for when the engine was opened; it serves {known}")
-        if not prompt:
-            raise EngineError("a prompt needs at least one token")
-        limit = self._replicas.context_tokens(adapter)
-        if limit is not None and len(prompt) + extra > limit:
-            raise PromptTooLongError(
-                f"a prompt of {len(prompt) + extra:,} tokens; the servers' context holds {limit:,}"
-            )
+        check_prompt(prompt, extra, self._replicas.context_tokens(adapter), "the servers'")
 
 
 def _address(url: str) -> str:

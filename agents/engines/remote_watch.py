@@ -11,7 +11,8 @@ from contextlib import suppress
 from agents.deadline import Clock
 from agents.engines.remote_replica import RemoteLimits, Replica, served_models
 from agents.engines.remote_wire import ReplicaError
-from agents.engines.replicas import Asker, OneReplica, Replicas, cancelled
+from agents.engines.replicas import Asker, OneReplica, Replicas
+from agents.engines.requests import cancelled
 from agents.errors import AiacError
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,6 @@ from pydantic import BaseModel, Field, ValidationError
 from agents.engines.protocol import Generation
 from agents.errors import describe
 
-MAX_LOGPROB_TOKEN_IDS = 128
-"""Most ``logprob_token_ids`` in one request: vLLM's own limit."""
-
 UNCHANGED_SAMPLING: Mapping[str, Any] = {
     "top_k": 0,
     "min_p": 0.0,

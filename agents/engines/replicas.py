@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from agents.deadline import Clock
 from agents.engines.remote_replica import Latencies, RemoteLimits, Replica, ReplicaStats, ServedModel
 from agents.engines.remote_wire import Completion, ReplicaError, RequestRefusedError
+from agents.engines.requests import cancelled
 from agents.errors import EngineError
 
 T = TypeVar("T")
@@ -239,19 +240,3 @@ class OneReplica:
 def shown(name: str | None) -> str:
     """A member's name for a message."""
     return "the base model" if name is None else repr(name)
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; the first failure cancels the others."""
-    tasks = [asyncio.create_task(item) for item in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        await cancelled(tasks)
-
-
-async def cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancels what still runs and waits until it has ended: a connection is closed by then."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

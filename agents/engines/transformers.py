@@ -11,9 +11,10 @@ from typing import Any
 
 from agents.engines.precision import has_bfloat16_units
 from agents.engines.protocol import Generation
+from agents.engines.requests import check_adapter, check_prompt
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch_worker import Counters, GenerateJob, TorchWorker
-from agents.errors import DamagedModelError, EngineError, MissingExtraError, PromptTooLongError
+from agents.errors import DamagedModelError, EngineError, MissingExtraError, first_line
 
 CACHE_TOKENS = 8192
 """Tokens of prefixes kept for reuse, per adapter: 380 MB for SmolLM2-135M in float32, 470 MB for Qwen2.5-1.5B."""
@@ -131,15 +132,8 @@ class TransformersEngine:
         await asyncio.to_thread(self._worker.close)
 
     def _check(self, prompt: Sequence[int], extra: int, adapter: str | None) -> None:
-        if adapter not in self._adapters:
-            known = ", ".join(sorted(name for name in self._adapters if name)) or "none"
-            raise EngineError(f"adapter {adapter!r} is not loaded; loaded adapters: {known}")
-        if not prompt:
-            raise EngineError("a prompt needs at least one token")
-        if len(prompt) + extra > self._max_tokens:
-            raise PromptTooLongError(
-                f"a prompt of {len(prompt) + extra:,} tokens; the model's context holds {self._max_tokens:,}"
-            )
+        check_adapter(adapter, self._adapters)
+        check_prompt(prompt, extra, self._max_tokens)
 
 
 async def _result(future: Future[Any]) -> Any:
@@ -167,7 +161,7 @@ def load_model(checkpoint: Path, dtype: Any) -> Any:
         )
     except Exception as error:
         raise DamagedModelError(
-            str(checkpoint), f"a checkpoint that does not load ({_first_line(error)})", "config.json and *.safetensors"
+            str(checkpoint), f"a checkpoint that does not load ({first_line(error)})", "config.json and *.safetensors"
         ) from None
     windows = {"full_attention"} ^ {"full_attention", *(getattr(model.config, "layer_types", None) or [])}
     if windows:
@@ -186,9 +180,5 @@ def merge_adapter(model: Any, path: Path) -> Any:
         return PeftModel.from_pretrained(model, str(path), local_files_only=True).merge_and_unload()
     except Exception as error:
         raise DamagedModelError(
-            str(path), f"an adapter that does not load ({_first_line(error)})", "an adapter made for this base model"
+            str(path), f"an adapter that does not load ({first_line(error)})", "an adapter made for this base model"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

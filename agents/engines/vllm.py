@@ -24,14 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.engines.protocol import Generation
+from agents.engines.requests import check_adapter, check_prompt, score_in_parts, together
 from agents.engines.tokenizer import ChatTokenizer
+from agents.engines.vllm_limits import MAX_CANDIDATES, RANKS
 from agents.engines.vllm_options import VllmOptions
-from agents.errors import AiacError, DamagedModelError, EngineError, MissingExtraError, PromptTooLongError
-
-MAX_CANDIDATES = 128
-"""The most token ids vLLM returns log-probs of in one request."""
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM takes as ``max_lora_rank``."""
+from agents.errors import DamagedModelError, EngineError, MissingExtraError, first_line
+from agents.models.checkpoint import read_json_object
 
 
 @dataclass
@@ -93,7 +91,7 @@ class VllmEngine:
             engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[_stat_logger(counters)])
         except Exception as error:
             # Everything vLLM raises here is about the weights, the device or the options; its own log has the details.
-            raise EngineError(f"vLLM did not start on {checkpoint}: {_first_line(error)}") from None
+            raise EngineError(f"vLLM did not start on {checkpoint}: {first_line(error, limit=300)}") from None
         requests = {
             name: LoRARequest(name, number, str(path))
             for number, (name, path) in enumerate((adapters or {}).items(), start=1)
@@ -115,12 +113,9 @@ class VllmEngine:
     async def next_token_logprobs(
         self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
     ) -> list[float]:
-        # vLLM takes each id once.
-        unique = list(dict.fromkeys(candidates))
-        parts = [unique[i : i + MAX_CANDIDATES] for i in range(0, len(unique), MAX_CANDIDATES)]
-        found = await _all(self._score(prompt, len(prompt), part, adapter) for part in parts)
-        table = dict(zip(unique, [value for part in found for value in part], strict=True))
-        return [table[candidate] for candidate in candidates]
+        return await score_in_parts(
+            candidates, MAX_CANDIDATES, lambda part: self._score(prompt, len(prompt), part, adapter)
+        )
 
     async def continuation_logprobs(
         self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: str | None = None
@@ -131,14 +126,13 @@ class VllmEngine:
             if adapter is None or not self.on_cpu:
                 return await self._score([*prompt, *continuation[:-1]], len(prompt), continuation[-1:], adapter)
             # vLLM's CPU back end dies when it is asked for the log-probs of a prompt under an adapter.
-            steps = range(len(continuation))
-            parts = await _all(
-                self._score([*prompt, *continuation[:i]], len(prompt) + i, continuation[i : i + 1], adapter)
-                for i in steps
+            parts = await together(
+                self._score([*prompt, *continuation[:i]], len(prompt) + i, [token], adapter)
+                for i, token in enumerate(continuation)
             )
             return [value for part in parts for value in part]
 
-        return list(await _all(score(continuation) for continuation in continuations))
+        return await together(score(continuation) for continuation in continuations)
 
     async def _score(
         self, tokens: Sequence[int], start: int, candidates: Sequence[int], adapter: str | None
@@ -192,7 +186,7 @@ class VllmEngine:
         try:
             await self._engine.check_health()
         except Exception as error:
-            raise EngineError(f"the vLLM engine has stopped: {_first_line(error)}") from None
+            raise EngineError(f"the vLLM engine has stopped: {first_line(error, limit=300)}") from None
 
     async def close(self) -> None:
         if not self._closed:
@@ -221,7 +215,7 @@ class VllmEngine:
         except EngineDeadError:
             raise EngineError("the vLLM engine has stopped") from None
         except Exception as error:
-            raise EngineError(f"the vLLM engine failed: {_first_line(error)}") from None
+            raise EngineError(f"the vLLM engine failed: {first_line(error, limit=300)}") from None
         if final is None:
             raise EngineError("the vLLM engine ended a request without an output")
         return final
@@ -229,17 +223,10 @@ class VllmEngine:
     def _check(self, prompt: Sequence[int], extra: int, adapter: str | None) -> None:
         if self._closed:
             raise EngineError("the engine is closed")
-        if adapter is not None and adapter not in self._adapters:
-            known = ", ".join(sorted(self._adapters)) or "none"
-            raise EngineError(f"adapter {adapter!r} is not loaded; loaded adapters: {known}")
+        check_adapter(adapter, [None, *self._adapters])
         if adapter is None and self._adapters and self.on_cpu:
             raise EngineError("on a CPU, vLLM computes the bare model wrongly beside adapters; it needs its own engine")
-        if not prompt:
-            raise EngineError("a prompt needs at least one token")
-        if len(prompt) + extra > self.max_tokens:
-            raise PromptTooLongError(
-                f"a prompt of {len(prompt) + extra:,} tokens; the model's context holds {self.max_tokens:,}"
-            )
+        check_prompt(prompt, extra, self.max_tokens)
 
 
 def prepare_environment(options: VllmOptions) -> None:
@@ -296,7 +283,7 @@ def engine_arguments(
     on_cpu: bool,
 ) -> dict[str, Any]:
     """The fields of vLLM's AsyncEngineArgs. Raises DamagedModelError for a config.json or adapter that is not one."""
-    config = _read_json(checkpoint / "config.json")
+    config = read_json_object(checkpoint / "config.json")
     limit = config.get("max_position_embeddings")
     arguments: dict[str, Any] = {
         "model": str(checkpoint),
@@ -329,7 +316,7 @@ def _served_rank(adapters: Mapping[str, Path]) -> int:
     """The least rank vLLM takes that holds every adapter's."""
     ranks = {}
     for name, path in adapters.items():
-        config = _read_json(path / "adapter_config.json")
+        config = read_json_object(path / "adapter_config.json")
         if config.get("use_dora"):
             raise EngineError(f"adapter {name} is a DoRA adapter, which vLLM does not serve; merge it first")
         rank = config.get("r")
@@ -337,16 +324,6 @@ def _served_rank(adapters: Mapping[str, Path]) -> int:
             raise DamagedModelError(f"{path / 'adapter_config.json'}: r", repr(rank), f"a rank from 1 to {RANKS[-1]}")
         ranks[name] = rank
     return next(rank for rank in RANKS if rank >= max(ranks.values()))
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DamagedModelError(str(file), f"{type(error).__name__}", "a JSON object") from None
-    if not isinstance(found, dict):
-        raise DamagedModelError(str(file), "JSON that is not an object", "a JSON object")
-    return found
 
 
 def _stop_ids(engine: Any, tokenizer: ChatTokenizer) -> frozenset[int]:
@@ -374,19 +351,3 @@ def _stat_logger(counters: Counters) -> Any:
             pass
 
     return CountingLogger
-
-
-async def _all(work: Any) -> list[Any]:
-    """The results of coroutines run together; when one fails or the wait is cancelled, the others are cancelled."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, AiacError):
-        return str(error)
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

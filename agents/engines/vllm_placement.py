@@ -8,7 +8,6 @@ there an adapter costs five times the time, and must not be batched with the bar
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from agents.engines.protocol import Engine
 from agents.engines.vllm_options import VllmOptions
 from agents.errors import InputError
 from agents.manifest import Member
+from agents.models.checkpoint import read_json_object
 from agents.models.merged import merged_checkpoint
 from agents.models.store import readable_bytes
 from agents.placement import EngineSpec, EnsembleWeights, Place
@@ -114,7 +114,7 @@ def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
 
 
 def _is_dora(adapter: Path) -> bool:
-    return bool(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8")).get("use_dora"))
+    return bool(read_json_object(adapter / "adapter_config.json").get("use_dora"))
 
 
 def memory_shares(groups: Sequence[_Group], dtype: str, options: VllmOptions, device: Device) -> list[float | None]:

@@ -64,6 +64,17 @@ def is_complete(folder: Path, gguf_sha256: str) -> bool:
     return sizes_fit and record["source"]["sha256"] == gguf_sha256
 
 
+def read_json_object(file: Path) -> dict[str, Any]:
+    """The object in a checkpoint's or an adapter's JSON file. Raises ``DamagedModelError`` when there is none."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamagedModelError(str(file), f"{type(error).__name__}", "a JSON object") from None
+    if not isinstance(found, dict):
+        raise DamagedModelError(str(file), "JSON that is not an object", "a JSON object")
+    return found
+
+
 def verify_checkpoint(path: Path) -> dict[str, Any]:
     """Hash every file recorded in ``model.json`` again and return the record.
 

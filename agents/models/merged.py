@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from agents.errors import DiskSpaceError, FileError
+from agents.models.checkpoint import read_json_object
 from agents.models.store import RESERVE_BYTES, cache_dir, disk_free, readable_bytes
 from agents.staging import staged_folder
 
@@ -37,7 +40,7 @@ def merged_checkpoint(
     DamagedModelError for weights that do not load.
     """
     folder = (cache_dir() if root is None else root) / "merged"
-    config = hashlib.sha256((adapter / "adapter_config.json").read_bytes()).hexdigest()
+    config = json.dumps(read_json_object(adapter / "adapter_config.json"), sort_keys=True)
     key = hashlib.sha256(f"{base_sha256} {adapter_sha256} {config}".encode()).hexdigest()[:24]
     final = folder / f"{adapter.name}-{key}"
     try:
@@ -62,12 +65,15 @@ def _make(base: Path, adapter: Path, final: Path, free_bytes: Callable[[Path], i
         expected = f"at least {readable_bytes(needed)} for {adapter.name} merged"
         raise DiskSpaceError(f"the disk of {final.parent}", f"{readable_bytes(free)} free", expected)
     with staged_folder(final) as contents:
-        model.save_pretrained(contents)
-        copy_tokenizer(base, contents)
+        save_checkpoint(model, base, contents)
 
 
-def copy_tokenizer(source: Path, target: Path) -> None:
-    """Copies the tokenizer's files, chat template included, from one checkpoint folder to another."""
+def save_checkpoint(model: Any, base: Path, folder: Path) -> None:
+    """Writes ``model`` as safetensors, with the tokenizer files of ``base``, its chat template among them."""
+    model.save_pretrained(folder)
+    for file in folder.glob("*.safetensors"):
+        # safetensors creates its files for the owner alone; a service often runs as somebody else.
+        file.chmod(0o644)
     for pattern in TOKENIZER_FILES:
-        for file in source.glob(pattern):
-            shutil.copyfile(file, target / file.name)
+        for file in base.glob(pattern):
+            shutil.copyfile(file, folder / file.name)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.engines.vllm_limits import RANKS
 from agents.errors import InputError
-from agents.models.merged import copy_tokenizer
+from agents.models.merged import save_checkpoint
 from training.adapters.storage import Dtype, portable_name, write_adapter
 from training.disk import require_disk
 from training.merging.factors import Adapter, Factors
-from training.recipe import VLLM_RANKS
 
 
 def concatenate(adapters: Sequence[Adapter], weights: Sequence[float]) -> dict[str, Factors]:
@@ -59,8 +59,8 @@ def write_lora(folder: Path, factors: Mapping[str, Factors], rank: int, base: Pa
 
 def require_served(rank: int) -> None:
     """Raises InputError for a rank of an adapter that vLLM would refuse."""
-    if rank > VLLM_RANKS[-1]:
-        raise InputError("rank", str(rank), f"at most {VLLM_RANKS[-1]}, the most vLLM serves")
+    if rank > RANKS[-1]:
+        raise InputError("rank", str(rank), f"at most {RANKS[-1]}, the most vLLM serves")
 
 
 def write_checkpoint(folder: Path, model: Any, base: Path, dtype: Dtype) -> None:
@@ -74,11 +74,7 @@ def write_checkpoint(folder: Path, model: Any, base: Path, dtype: Dtype) -> None
     needed = sum(parameter.numel() for parameter in model.parameters()) * chosen.itemsize
     # The staging folder's own name says nothing to a person.
     require_disk(folder.parent.parent, needed, 0)
-    model.to(chosen).save_pretrained(folder)
-    for file in folder.glob("*.safetensors"):
-        # safetensors creates its files for the owner alone; a service often runs as somebody else.
-        file.chmod(0o644)
-    copy_tokenizer(base, folder)
+    save_checkpoint(model.to(chosen), base, folder)
 
 
 def _target_modules(modules: Mapping[str, Any], model: Any) -> list[str]:

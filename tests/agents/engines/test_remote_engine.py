@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from engine_contract import CONTRACT, Check
+from engine_contract import CONTRACT, Check, plain_continuations
 from openai_server import OpenAIServer, Reply
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
@@ -60,15 +59,6 @@ async def test_contract(check: Check, engine: RemoteEngine, checkpoint: Path) ->
     await check(engine, plain_model(checkpoint))
 
 
-def expected_continuations(model: Any, prompt: list[int], continuations: list[list[int]]) -> list[float]:
-    """All of them, one after the other."""
-    rows = []
-    for continuation in continuations:
-        table = plain_logprobs(model, [*prompt, *continuation])
-        rows += [float(table[len(prompt) - 1 + i, token]) for i, token in enumerate(continuation)]
-    return rows
-
-
 def flat(rows: list[list[float]]) -> list[float]:
     return [value for row in rows for value in row]
 
@@ -76,9 +66,7 @@ def flat(rows: list[list[float]]) -> list[float]:
 async def test_continuations_match_a_plain_forward_pass_token_for_token(engine, checkpoint):
     found = await engine.continuation_logprobs(PROMPT, CONTINUATIONS)
     assert [len(row) for row in found] == [3, 4, 1, 0]
-    assert flat(found) == pytest.approx(
-        expected_continuations(plain_model(checkpoint), PROMPT, CONTINUATIONS), abs=1e-3
-    )
+    assert flat(found) == pytest.approx(plain_continuations(plain_model(checkpoint), PROMPT, CONTINUATIONS), abs=1e-3)
 
 
 async def test_next_token_logprobs_match_and_keep_the_order_of_the_candidates(engine, checkpoint):
@@ -93,8 +81,8 @@ async def test_an_adapter_gives_the_numbers_of_unmerged_peft_and_leaves_the_base
         engine.continuation_logprobs(PROMPT, CONTINUATIONS, "tuned"),
         engine.continuation_logprobs(PROMPT, CONTINUATIONS),
     )
-    by_peft = expected_continuations(plain_model(checkpoint, adapter), PROMPT, CONTINUATIONS)
-    by_base = expected_continuations(plain_model(checkpoint), PROMPT, CONTINUATIONS)
+    by_peft = plain_continuations(plain_model(checkpoint, adapter), PROMPT, CONTINUATIONS)
+    by_base = plain_continuations(plain_model(checkpoint), PROMPT, CONTINUATIONS)
     assert flat(tuned) == pytest.approx(by_peft, abs=1e-3)
     assert flat(base) == pytest.approx(by_base, abs=1e-3)
     assert max(abs(a - b) for a, b in zip(by_peft, by_base, strict=True)) > 0.1
