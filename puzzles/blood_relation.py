@@ -110,9 +110,9 @@ class BloodRelations:
         if structure.style == "pointing":
             chain = ", ".join(("only " if only else "") + link for link, only in structure.steps)
             families = proof.findings["families"]
-            ways = "The chain has one reading" if families == 1 else f"The chain has {families} readings"
+            ways = "one reading:" if families == 1 else f"{families} readings; in each,"
             who = "the speaker is the other's" if structure.question[1] == 0 else "that person is the speaker's"
-            return f"From the speaker go to: {chain}. {ways}; in each, {who} {key}. Nobody points to themselves."
+            return f"From the speaker go to: {chain}. The chain has {ways} {who} {key}. Nobody points to themselves."
         if structure.style == "which":
             codes = dict(structure.codes)
             pairs = zip(structure.choices, relations, strict=True)

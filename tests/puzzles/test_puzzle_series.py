@@ -137,28 +137,33 @@ def check_pattern(puzzle, series):
             assert all(blocks), "a letter of the block is nowhere to be seen"
 
 
+def solve(puzzle):
+    """Places of the choices that the shortest rules give; of those that any rule gives. None for a block that repeats:
+    ``check_pattern`` raises AssertionError where it does not settle the key."""
+    pattern = re.search(r"(?:: |\? )((?:[A-Z_] )+[A-Z_])\??$", puzzle.question)
+    if pattern:
+        check_pattern(puzzle, pattern[1])
+        return None
+    shown = re.search(r"((?:[A-Z0-9-]+|\?)(?:, (?:[A-Z0-9-]+|\?))+)\.?$", puzzle.question)[1].split(", ")
+    if all(len(split(term)) == 1 for term in shown if term != "?"):
+        hidden = shown.index("?")
+        asked = [None if term == "?" else split(term)[0] for term in shown[hidden % 2 :: 2]]
+        columns = [(asked, puzzle.choices[0].isalpha())]
+    else:
+        rows = [split(term) if term != "?" else None for term in shown]
+        width = len(next(row for row in rows if row))
+        first = next(term for term in shown if term != "?")
+        kinds = [part.isalpha() for part in re.findall(r"[A-Z]|\d+", first)]
+        columns = [([row and row[c] for row in rows], kinds[c]) for c in range(width)]
+    values = [split(choice) for choice in puzzle.choices]
+    return [[i for i, v in enumerate(values) if follows(columns, v, budget)] for budget in (0, None)]
+
+
 @pytest.mark.parametrize("level", ["easy", "medium", "hard"])
 def test_the_shortest_rules_give_the_key_and_no_rule_another_choice(level):
     for seed in range(60):
         puzzle = puzzles.generate("series", level, seed)
-        pattern = re.search(r"(?:: |\? )((?:[A-Z_] )+[A-Z_])\??$", puzzle.question)
-        if pattern:
-            check_pattern(puzzle, pattern[1])
-            continue
-        shown = re.search(r"((?:[A-Z0-9-]+|\?)(?:, (?:[A-Z0-9-]+|\?))+)\.?$", puzzle.question)[1].split(", ")
-        if all(len(split(term)) == 1 for term in shown if term != "?"):
-            hidden = shown.index("?")
-            asked = [None if term == "?" else split(term)[0] for term in shown[hidden % 2 :: 2]]
-            columns = [(asked, puzzle.choices[0].isalpha())]
-        else:
-            rows = [split(term) if term != "?" else None for term in shown]
-            width = len(next(row for row in rows if row))
-            first = next(term for term in shown if term != "?")
-            kinds = [part.isalpha() for part in re.findall(r"[A-Z]|\d+", first)]
-            columns = [([row and row[c] for row in rows], kinds[c]) for c in range(width)]
-        values = [split(choice) for choice in puzzle.choices]
-        assert [i for i, v in enumerate(values) if follows(columns, v, budget=0)] == [puzzle.key], puzzle.question
-        assert [i for i, v in enumerate(values) if follows(columns, v)] == [puzzle.key], puzzle.question
+        assert solve(puzzle) in (None, [[puzzle.key], [puzzle.key]]), puzzle.question
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,17 @@ def test_a_stream_does_not_repeat_itself(family):
     assert len(set(prints)) == 300
 
 
-def test_ten_thousand_puzzles_of_a_stream_have_no_repeat():
-    prints = {puzzle.fingerprint for puzzle in islice(puzzles.stream("series", "easy", 0), 10_000)}
-    assert len(prints) == 10_000
+@pytest.mark.parametrize(
+    ("family", "level", "number"),
+    [("series", "easy", 10_000), *((family, "medium", 1_000) for family in puzzles.FAMILIES)],
+)
+def test_thousands_of_puzzles_of_a_stream_have_no_repeat_in_structure_or_text(family, level, number):
+    some = [
+        (puzzle.fingerprint, (puzzle.question, *sorted(puzzle.choices)))
+        for puzzle in islice(puzzles.stream(family, level, 0), number)
+    ]
+    prints, texts = map(set, zip(*some, strict=True))
+    assert len(prints) == len(texts) == number
 
 
 def test_a_level_is_a_band_of_difficulty_the_same_in_every_family(some):
