@@ -32,6 +32,8 @@ class MemberReport:
     name: str
     vote: Vote | None
     error: str | None = None
+    voted_ms: float | None = field(default=None, compare=False)
+    """When its last vote came, in milliseconds from the start of the answer; None without one."""
 
     @property
     def complete(self) -> bool:
@@ -63,8 +65,10 @@ class Verdict:
 @dataclass
 class _Tally:
     pool: AnytimePool
+    started_s: float
     votes: dict[str, Vote] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    voted_ms: dict[str, float] = field(default_factory=dict)
 
 
 class Answerer:
@@ -109,11 +113,11 @@ class Answerer:
         answer is the likeliest key by the manifest's prior. Both are flagged as degraded. Cancelling stops the members'
         work. What is asked is counted as queued before this first suspends.
         """
-        started = time.perf_counter()
+        started_s = time.perf_counter()
         planner, remaining_s = self._planner, deadline.remaining_s()
         plan = planner.plan(question, remaining_s)
         weights = {voter.member.name: voter.member.weight for voter in planner.voters}
-        tally = _Tally(AnytimePool(self._manifest.pooling, weights))
+        tally = _Tally(AnytimePool(self._manifest.pooling, weights), started_s)
         tasks = []
         reservations = []
         for voter, reservation in planner.reserve(question, plan):
@@ -138,6 +142,7 @@ class Answerer:
                 name,
                 vote := tally.votes.get(name),
                 tally.errors.get(name, None if vote else silence.get(name, NOT_SERVED)),
+                tally.voted_ms.get(name),
             )
             for name in dict.fromkeys([*served, *weights])
         ]
@@ -146,7 +151,7 @@ class Answerer:
             answer=Answer(letter, reasoning(letter, probabilities, reports, pooled is not None)),
             probabilities=probabilities,
             members=reports,
-            elapsed_ms=(time.perf_counter() - started) * 1000,
+            elapsed_ms=(time.perf_counter() - started_s) * 1000,
             degraded=not reports or not all(report.complete and not report.truncated for report in reports),
             rung=plan.kind,
             planned=plan.steps,
@@ -163,6 +168,7 @@ class Answerer:
                     if not all(map(math.isfinite, vote.probabilities)):
                         raise EngineError(f"member {name} gave a distribution that is not finite")
                     tally.votes[name] = vote
+                    tally.voted_ms[name] = (time.perf_counter() - tally.started_s) * 1000
                     tally.pool.report(name, vote.probabilities)
         except AiacError as error:
             tally.errors[name] = str(error)

@@ -15,6 +15,9 @@ from agents.errors import InputError, describe
 
 S = TypeVar("S", bound=BaseSettings)
 
+MATCHES_FOLDER = "matches"
+"""Where matches are logged and looked for, below the working folder, unless AIAC_MATCHES says otherwise."""
+
 EXPECTED = "expected"
 """The type of validation errors whose message is the phrase after "expected"."""
 

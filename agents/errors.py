@@ -5,6 +5,8 @@ AiacError
 │   ├── QuestionError     ... inside a question
 │   ├── TooLargeError     ... a request body over the limit
 │   ├── UnauthorizedError ... a missing or wrong key
+│   ├── UnknownQuestionError  a question that was never served
+│   ├── UnknownMatchError  a match that has no event log here
 │   ├── FileError         ... a file or folder that cannot be read or written
 │   ├── UnknownModelError ... a model name that is not in the catalogue
 │   ├── DamagedModelError ... weights that are not what was pinned or recorded
@@ -15,7 +17,7 @@ AiacError
 │   └── PromptTooLongError
 ├── NotReadyError         nothing can answer now: still loading, or every member failed
 ├── BusyError             so much is queued that an answer would be late
-└── MissingExtraError     an optional dependency is not installed
+└── MissingExtraError     a dependency is not installed
 """
 
 from __future__ import annotations
@@ -51,6 +53,14 @@ class TooLargeError(InputError):
 
 class UnauthorizedError(InputError):
     """A request without the bearer key, or with a wrong one."""
+
+
+class UnknownQuestionError(InputError):
+    """A question that was never served, so that there is nothing to say of it."""
+
+
+class UnknownMatchError(InputError):
+    """A match of which there is no event log."""
 
 
 class FileError(InputError):
@@ -98,7 +108,7 @@ class BusyError(AiacError):
 
 
 class MissingExtraError(AiacError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """A dependency is not installed; the message names it, and the extra that brings it (``agents.missing``)."""
 
 
 class Outcome(NamedTuple):
@@ -109,6 +119,8 @@ class Outcome(NamedTuple):
 
 OUTCOMES: dict[type[AiacError], Outcome] = {
     UnauthorizedError: Outcome(401, 2, "Unauthorized"),
+    UnknownQuestionError: Outcome(404, 2, "Unknown question"),
+    UnknownMatchError: Outcome(404, 2, "Unknown match"),
     TooLargeError: Outcome(413, 2, "Request too large"),
     InputError: Outcome(422, 2, "Invalid input"),
     NotReadyError: Outcome(503, 1, "Not ready"),

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from agents.answerer import Answerer
+from agents.bundle import PROJECT_ROOT, prepare_libraries, setting, this_bundle
+from agents.collector import collector_paused
 from agents.deadline import Deadline
 from agents.engines.protocol import Engine
-from agents.environment import read_settings
-from agents.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
+from agents.errors import EngineError, FileError, InputError, ManifestError, NotReadyError
 from agents.hosting import Host, MemberStatus
-from agents.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, Member, read_manifest
-from agents.models.checkpoint import checkpoint_folder, checkpoint_sha256, verified_base_sha256
-from agents.models.download import sha256_of
+from agents.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, read_manifest
+from agents.models.checkpoint import checkpoint_folder
 from agents.placement import EngineSpec, EnsembleWeights, OpenEngine, Place, adapters_together
 from agents.schema import Question
 from agents.voter import Voter
+from agents.weights import verified_folders, verify_base
 
 logger = logging.getLogger(__name__)
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_ENSEMBLE = "starter"
 """What answers where nothing else is asked for."""
 
@@ -161,9 +160,9 @@ async def _plan(
     report(f"finding {manifest.base.model}")
     checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
     report("verifying weights")
-    await asyncio.to_thread(_verify_base, manifest, checkpoint)
+    await asyncio.to_thread(verify_base, manifest, checkpoint)
     members = [member for member in manifest.members if all_members or member.weight > 0]
-    folders = {m.name: await asyncio.to_thread(_verified_folder, m, folder) for m in members if m.kind != "base"}
+    folders = await asyncio.to_thread(verified_folders, members, folder)
     report("placing members")
     weights = EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
     specs = await asyncio.to_thread(place, weights)
@@ -191,37 +190,15 @@ def _voters(hosts: Sequence[Host]) -> list[Voter]:
     return [voter for host in hosts for voter in host.voters]
 
 
-def _verify_base(manifest: Manifest, checkpoint: Path) -> None:
-    found = verified_base_sha256(checkpoint)
-    if found != manifest.base.sha256:
-        raise DamagedModelError(f"{checkpoint}: SHA-256", found, f"{manifest.base.sha256}, as the manifest records")
-
-
-def _verified_folder(member: Member, folder: Path) -> Path:
-    """The folder of a member's own weights, once they are known to be those of the manifest."""
-    if member.path is None:
-        raise ManifestError(f"members.{member.name}.path", "null", f"the folder of its {member.kind}")
-    path = (folder / member.path).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ManifestError(f"members.{member.name}.path", member.path, "a folder inside the ensemble's own")
-    if member.kind == "checkpoint":
-        weights, found = path, checkpoint_sha256(path)
-    else:
-        weights = path / "adapter_model.safetensors"
-        if not weights.is_file():
-            raise DamagedModelError(str(weights), "no such file", "the adapter's weights")
-        found = sha256_of(weights)
-    if found != member.sha256:
-        raise DamagedModelError(str(weights), f"SHA-256 {found}", f"{member.sha256}, as the manifest records")
-    return path
-
-
 ENGINES = ("transformers", "vllm", "remote")
 
 
-def placement(name: str, *, dtype: str | None = None, threads: int | None = None) -> Place:
+def placement(
+    name: str, *, dtype: str | None = None, threads: int | None = None, cpu_dtype: str | None = None
+) -> Place:
     """How an engine kind, by name, spreads members and opens its engines; its own options come from the environment.
 
+    ``cpu_dtype`` is as in ``transformers_openers``.
     Raises InputError for a name that is not in ``ENGINES``, for a precision that is none, and for a bad option.
     """
     if name not in ENGINES:
@@ -231,29 +208,34 @@ def placement(name: str, *, dtype: str | None = None, threads: int | None = None
     if name == "vllm":
         from agents.engines.vllm_options import VllmOptions
         from agents.engines.vllm_placement import place_on_vllm
+        from agents.environment import read_settings
 
         return place_on_vllm(read_settings(VllmOptions), dtype)
     if name == "remote":
         from agents.engines.remote_options import RemoteOptions
         from agents.engines.remote_placement import place_on_servers
+        from agents.environment import read_settings
 
         return place_on_servers(read_settings(RemoteOptions), dtype)
-    return adapters_together(transformers_openers(dtype=dtype, threads=threads))
+    return adapters_together(transformers_openers(dtype=dtype, threads=threads, cpu_dtype=cpu_dtype))
 
 
-def transformers_openers(*, dtype: str | None = None, threads: int | None = None) -> list[OpenEngine]:
+def transformers_openers(
+    *, dtype: str | None = None, threads: int | None = None, cpu_dtype: str | None = None
+) -> list[OpenEngine]:
     """Openers of the embedded engine. Without a ``dtype`` the device's own precision comes first and float32 after it.
 
-    Some models lose so much in bfloat16 that they miss their golden probes.
+    Some models lose so much in bfloat16 that they miss their golden probes. Where that is known already, ``cpu_dtype``
+    float32 saves a CPU the try, which takes seconds.
     """
-    return [_transformers_opener(each, threads) for each in ([dtype] if dtype else [None, "float32"])]
+    return [_transformers_opener(each, threads, cpu_dtype) for each in ([dtype] if dtype else [None, "float32"])]
 
 
-def _transformers_opener(dtype: str | None, threads: int | None) -> OpenEngine:
+def _transformers_opener(dtype: str | None, threads: int | None, cpu_dtype: str | None) -> OpenEngine:
     def open_engine(checkpoint: Path, adapters: Mapping[str, Path]) -> Engine:
         from agents.engines.transformers import TransformersEngine
 
-        return TransformersEngine.load(checkpoint, adapters, dtype=dtype, threads=threads)
+        return TransformersEngine.load(checkpoint, adapters, dtype=dtype, threads=threads, cpu_dtype=cpu_dtype)
 
     return open_engine
 
@@ -261,17 +243,51 @@ def _transformers_opener(dtype: str | None, threads: int | None) -> OpenEngine:
 async def load_from_environment(ensemble: str | None = None, engine: str | None = None) -> LoadedEnsemble:
     """The ensemble and engine that are named, else those of AIAC_ENSEMBLE and AIAC_ENGINE, else the defaults.
 
-    Raises as ``find_ensemble``, ``placement`` and ``load_ensemble`` do.
+    In a bundle its own come before the defaults, and no variable is asked. Raises as ``find_ensemble``, ``placement``,
+    ``load_ensemble`` and ``agents.bundle.read_bundle`` do.
     """
-    return await load_ensemble(
-        find_ensemble(ensemble or os.environ.get("AIAC_ENSEMBLE") or DEFAULT_ENSEMBLE),
-        default_find_model,
-        placement(engine or os.environ.get("AIAC_ENGINE") or "transformers"),
+    prepare_libraries()
+    bundle = this_bundle()
+    place = placement(
+        engine or setting("engine") or "transformers", cpu_dtype=None if bundle is None else bundle.cpu_dtype
     )
+    with collector_paused():
+        return await load_ensemble(default_ensemble(ensemble), default_find_model, place)
+
+
+def default_ensemble(name: str | None = None) -> Path:
+    """The ensemble that is named, else that of AIAC_ENSEMBLE or the bundle's, else the default.
+
+    Raises as ``find_ensemble`` and ``agents.bundle.read_bundle`` do.
+    """
+    return find_ensemble(name or setting("ensemble") or DEFAULT_ENSEMBLE)
 
 
 def default_find_model(name_or_path: str) -> Path:
-    """A checkpoint folder as it is, or a catalogue model, pulled without a word when it is not there yet."""
+    """A checkpoint folder as it is, or a catalogue model, pulled without a word when it is not there yet.
+
+    In a bundle nothing is pulled, as ``model_here``.
+    """
     from agents.models.store import ModelStore
 
+    if this_bundle() is not None:
+        return model_here(name_or_path)
     return checkpoint_folder(name_or_path) or ModelStore().pull(name_or_path)
+
+
+def model_here(name_or_path: str) -> Path:
+    """The checkpoint folder of a model that is on this machine; in a bundle, first of all, inside it.
+
+    Raises FileError with the command that pulls it, and what ``resolve_model`` raises.
+    """
+    from agents.models.store import ModelStore, resolve_model
+
+    bundle, store = this_bundle(), ModelStore()
+    if bundle is None or name_or_path != bundle.model:
+        return resolve_model(name_or_path, store)
+    if bundle.model_path is not None:
+        return bundle.folder / bundle.model_path
+    if not store.is_ready(name_or_path):
+        expected = f"{bundle.model}: run `{bundle.pull}` in {bundle.folder}"
+        raise FileError(str(store.folder(name_or_path)), "no complete checkpoint", expected)
+    return store.path(name_or_path)

@@ -39,8 +39,8 @@ class EngineSpec:
     """One engine to open, and the members it will compute.
 
     ``adapters`` says under which adapter name of the engine a member is computed, None for the engine's own checkpoint.
-    The first of ``openers`` whose engine reproduces every member's golden probes serves, and the last one in any case:
-    a fast precision may come before an exact one.
+    The first of ``openers`` whose engine reproduces every member's golden probes serves, and the last one that opens in
+    any case: a fast precision may come before an exact one.
     """
 
     name: str

@@ -18,8 +18,6 @@ def staged_folder(final: Path) -> Iterator[Path]:
 
     Raises FileError when it cannot be written; whatever is raised, ``final`` stays as it was.
     """
-    from safetensors import SafetensorError
-
     staging = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -28,12 +26,22 @@ def staged_folder(final: Path) -> Iterator[Path]:
         contents.mkdir()
         yield contents
         _replace(final, contents, staging / "old")
-    except (OSError, SafetensorError) as error:
+    except (OSError, _safetensors_error()) as error:
         found = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
         raise FileError(str(final), found, "a folder that can be written") from None
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def _safetensors_error() -> type[Exception]:
+    """What writing weights raises on a full disk; where the library is not installed nothing writes any."""
+    try:
+        from safetensors import SafetensorError
+    except ImportError:
+        return OSError
+    found: type[Exception] = SafetensorError
+    return found
 
 
 def _replace(final: Path, contents: Path, old: Path) -> None:

@@ -42,6 +42,11 @@ class Voter:
         self._renderer = renderer
         self._adapter = adapter
 
+    def in_all_orders(self) -> Voter:
+        """The same member asked in every cyclic order, however many its votes in an answer take."""
+        member = self.member.model_copy(update={"orders": None})
+        return Voter(member, self.engine, self._renderer, self._adapter)
+
     def steps(self, question: Question) -> int:
         """How many engine calls a complete vote takes: one an order for letters, one for cloze."""
         if self.member.method != "letter":

@@ -6,9 +6,11 @@ It runs before the project is installed, so it needs nothing of it. A refusal is
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +22,8 @@ OWNED_BY_THE_IMAGE = (
 """Distributions built or chosen for the image's GPU stack. From the package index they would come as CUDA builds."""
 
 NEEDED = ("torch", "vllm")
+VLLM_FIELD = "logprob_token_ids"
+"""What scoring asks of vLLM. It is looked for in the source, since images' own builds often have no true version."""
 ON_CPU = ("transformers", "peft", "xgrammar", "agents.loading", "service.app")
 """Beside torch and vLLM, what serving on a CPU imports."""
 
@@ -48,14 +52,27 @@ def build_of(torch: ModuleType) -> str:
 
 
 def pins() -> list[str]:
-    """Constraints that hold the image's GPU stack as it is. Refuses an image without torch or vLLM for ROCm."""
+    """Constraints that hold the image's GPU stack as it is. Refuses one without torch and a recent vLLM for ROCm."""
     for name in NEEDED:
         if installed_version(name) is None:
             refuse(f"found no {name}; expected a base image (BASE_IMAGE) that has torch and vLLM for ROCm")
     build = build_of(imported("torch"))
     if build != "ROCm":
         refuse(f"found torch {version('torch')}, a {build} build; expected the ROCm build of a ROCm image (BASE_IMAGE)")
+    require_vllm_field()
     return [f"{name}=={found}" for name in OWNED_BY_THE_IMAGE if (found := installed_version(name))]
+
+
+def require_vllm_field() -> None:
+    """Refuses a vLLM that cannot give the log-probs of chosen tokens. It is not imported: a build has no GPU."""
+    package = importlib.util.find_spec("vllm")
+    source = Path(str(package and package.origin)).with_name("sampling_params.py")
+    if not source.is_file() or VLLM_FIELD not in source.read_text(encoding="utf-8"):
+        project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        (expected,) = project["optional-dependencies"]["vllm"]
+        refuse(
+            f"found vllm {version('vllm')}, which has no {VLLM_FIELD}; expected {expected} in the image (BASE_IMAGE)"
+        )
 
 
 def check_unchanged(file: Path) -> None:

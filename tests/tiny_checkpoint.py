@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from agents.manifest import Base, Manifest, Member, write_manifest
+from agents.models.checkpoint import checkpoint_sha256
+
 TEMPLATE = (
     "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
@@ -60,3 +63,11 @@ def write_tiny_adapter(folder: Path, checkpoint: Path, *, seed: int = 1, **optio
                 parameter.copy_(parameter * scale if scale is not None else 0.2 * torch.randn_like(parameter))
     model.save_pretrained(folder)
     return folder
+
+
+def write_tiny_ensemble(folder: Path) -> Path:
+    """Writes such a checkpoint, and an ensemble of it alone; returns the ensemble's folder."""
+    base = write_tiny_checkpoint(folder / "base")
+    member = Member(name="plain", method="cloze", weight=1.0)
+    manifest = Manifest(name="tiny", base=Base(model=str(base), sha256=checkpoint_sha256(base)), members=[member])
+    return write_manifest(manifest, folder / "ensemble").parent

@@ -21,3 +21,10 @@ def has_bfloat16_units(cpu_info: Path = CPU_INFO) -> bool:
         return False
     flags = [line.partition(":")[2].split() for line in lines if line.lower().startswith(("flags", "features"))]
     return bool(flags) and not _UNITS.isdisjoint(flags[0])
+
+
+def on_cpu() -> bool:
+    """Whether PyTorch, which must be installed, finds no GPU here."""
+    import torch
+
+    return not torch.cuda.is_available()

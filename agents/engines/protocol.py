@@ -88,7 +88,8 @@ class Engine(Protocol):
     ) -> Generation:
         """Up to ``max_tokens`` tokens after ``prompt``; greedy at temperature 0, reproducible with a seed.
 
-        Raises as ``next_token_logprobs`` does, and EngineError when ``json_schema`` is given and not supported.
+        With ``json_schema`` a text that ends (``stop``) is JSON of that schema; one cut off at ``max_tokens`` is the
+        beginning of one. Raises as ``next_token_logprobs`` does, and EngineError for a schema that cannot be compiled.
         """
         ...
 

@@ -3,7 +3,7 @@
 Token ids go out and log-probs come back, as with every engine: nothing is tokenized at the other end. The servers are
 started with ``vllm serve``, an adapter by ``--lora-modules NAME=PATH``, a merged checkpoint by ``--served-model-name``.
 On vLLM's CPU back end serve merged checkpoints: there a request without an adapter that shares a batch with requests
-with one is computed wrongly, which only a comparison of numbers finds (``admit``).
+with one is computed wrongly, which only a comparison of numbers finds (``admit``), while adapters are busy beside it.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class RemoteEngine:
         api_key: str | None = None,
         hedge: bool = False,
         startup_timeout_s: float = 0.0,
+        others: Collection[str] = (),
         admit: AdmitMember | None = None,
         limits: RemoteLimits | None = None,
     ) -> RemoteEngine:
@@ -68,7 +69,9 @@ class RemoteEngine:
         tokenizer files. ``base_model``: the name of the bare model, None when nobody asks for it; a server that does
         not list that name serves it under the only id that is neither an adapter nor one of ``adapters``.
         ``adapters``: the members' names, which are the ids of adapters or merged checkpoints at the servers; all
-        servers that list a member share its requests. ``dtype``: what the servers compute in, which they do not tell.
+        servers that list a member share its requests. ``others``: members that are asked through other engines; where
+        a server has them as adapters, the bare model is admitted while they are busy. ``dtype``: what the servers
+        compute in, which they do not tell.
         ``hedge``: send a slow request to a second server. ``startup_timeout_s``: how long to wait for servers that
         still start.
 
@@ -92,7 +95,7 @@ class RemoteEngine:
         async def check(asker: Asker, name: str | None) -> str | None:
             return await admit(cls(asker, replicas, watch, tokenizer, dtype), name) if admit else None
 
-        watch = Watch(replicas, base_model, adapters, limits=limits, admit=check if admit else None)
+        watch = Watch(replicas, base_model, adapters, others=others, limits=limits, admit=check if admit else None)
         engine = cls(replicas, replicas, watch, tokenizer, dtype)
         try:
             await watch.start(startup_timeout_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from agents.engines.protocol import Engine
@@ -32,7 +32,7 @@ def place_on_servers(options: RemoteOptions, dtype: str | None = None) -> Place:
                 name or weights.base_model,
                 members,
                 {member.name: name for member in members},
-                [partial(_open, weights, name, members, options, dtype or "bfloat16")],
+                [partial(_open, weights, name, members, options, dtype or "bfloat16", others=by_name.keys() - {name})],
             )
             for name, members in by_name.items()
         ]
@@ -41,7 +41,13 @@ def place_on_servers(options: RemoteOptions, dtype: str | None = None) -> Place:
 
 
 async def _open(
-    weights: EnsembleWeights, name: str | None, members: Sequence[Member], options: RemoteOptions, dtype: str
+    weights: EnsembleWeights,
+    name: str | None,
+    members: Sequence[Member],
+    options: RemoteOptions,
+    dtype: str,
+    *,
+    others: Collection[str | None],
 ) -> Engine:
     from agents.engines.remote import RemoteEngine
     from agents.engines.remote_replica import RemoteLimits
@@ -63,6 +69,7 @@ async def _open(
         api_key=options.api_key.get_secret_value() if options.api_key else None,
         hedge=options.hedge,
         startup_timeout_s=options.startup_timeout_seconds,
+        others=[other for other in others if other is not None],
         admit=admit,
         limits=RemoteLimits(request_timeout_s=options.request_timeout_seconds, concurrency=options.concurrency),
     )

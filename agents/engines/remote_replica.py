@@ -75,24 +75,31 @@ class ServedModel:
 
     id: str
     max_tokens: int | None
+    beside: tuple[str, ...] = ()
+    """The ids of adapters whose requests may share a batch with this model's."""
 
 
 def served_models(
-    cards: Sequence[ModelCard], base_model: str | None, members: Collection[str]
+    cards: Sequence[ModelCard], base_model: str | None, members: Collection[str], others: Collection[str] = ()
 ) -> dict[str | None, ServedModel]:
     """What a server's list offers of what is needed, by member's name; None is the bare base model.
 
     A member is the entry of its name. The base is the entry named ``base_model``; without one, it is the only entry
     that is neither an adapter (it has no parent) nor a member: ``vllm serve`` names a model by the path it loads from.
+    ``others`` are members that are asked through another engine; as adapters they are ``beside`` the base.
     """
     by_id = {card.id: card for card in cards}
-    bare = [card for card in cards if card.parent is None and card.id not in members]
+    bare = [card for card in cards if card.parent is None and card.id not in (*members, *others)]
     found: dict[str | None, ModelCard] = {name: by_id[name] for name in members if name in by_id}
     if base_model is not None and base_model in by_id:
         found[None] = by_id[base_model]
     elif base_model is not None and len(bare) == 1:
         found[None] = bare[0]
-    return {name: ServedModel(card.id, _max_tokens(card, by_id)) for name, card in found.items()}
+    adapters = tuple(card.id for card in cards if card.parent is not None and card.id in (*members, *others))
+    return {
+        name: ServedModel(card.id, _max_tokens(card, by_id), adapters if name is None else ())
+        for name, card in found.items()
+    }
 
 
 def _max_tokens(card: ModelCard, by_id: Mapping[str, ModelCard]) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
 from agents.deadline import Clock
+from agents.engines.remote_mixing import adapters_busy
 from agents.engines.remote_replica import RemoteLimits, Replica, served_models
 from agents.engines.remote_wire import ReplicaError
 from agents.engines.replicas import Asker, OneReplica, Replicas
@@ -31,6 +32,7 @@ class Watch:
         base_model: str | None,
         members: Collection[str],
         *,
+        others: Collection[str] = (),
         limits: RemoteLimits,
         admit: Admit | None = None,
         clock: Clock = time.monotonic,
@@ -39,6 +41,7 @@ class Watch:
         self._replicas = replicas
         self._base_model = base_model
         self._members = frozenset(members)
+        self._others = frozenset(others)
         self._limits = limits
         self._admit = admit
         self._clock = clock
@@ -82,11 +85,13 @@ class Watch:
         was_serving = replica.serves if was_up else {}
         try:
             cards = await replica.list_models()
-            offered = served_models(cards, self._base_model, self._members)
+            offered = served_models(cards, self._base_model, self._members, self._others)
             refused = {name: reason for name, reason in replica.refused.items() if was_up and name in offered}
             for name, model in offered.items():
                 if self._admit is not None and was_serving.get(name) != model and name not in refused:
-                    reason = await self._admit(OneReplica(self._replicas, replica, model), name)
+                    server = OneReplica(self._replicas, replica, model)
+                    async with adapters_busy(server):
+                        reason = await self._admit(server, name)
                     if reason is not None:
                         refused[name] = reason
         except Exception as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, TypeVar
 
 from agents.deadline import Clock
@@ -226,6 +226,10 @@ class OneReplica:
     replicas: Replicas
     replica: Replica
     model: ServedModel
+
+    def of(self, model_id: str) -> OneReplica:
+        """The same server, asked for another of its models."""
+        return replace(self, model=ServedModel(model_id, self.model.max_tokens))
 
     async def ask(self, adapter: str | None, body: Mapping[str, Any], read: Callable[[Completion], T], kind: Kind) -> T:
         task = self.replicas.start_attempt(self.replica, self.model, body, read, kind)

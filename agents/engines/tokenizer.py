@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.errors import DamagedModelError, MissingExtraError
+from agents.errors import DamagedModelError
+from agents.missing import missing_package
 
 
 class ChatTokenizer:
@@ -23,7 +24,7 @@ class ChatTokenizer:
             from tokenizers import Tokenizer
             from transformers import AutoTokenizer
         except ImportError as error:
-            raise MissingExtraError(f'{error.name} is not installed; run: pip install "aiac[cpu]"') from None
+            raise missing_package(error.name) from None
         try:
             self.hf: Any = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False, local_files_only=True)
             backend = json.loads(self.hf.backend_tokenizer.to_str())

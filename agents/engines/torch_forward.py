@@ -88,6 +88,8 @@ def generate(model: Any, job: GenerateJob, piece_tokens: int) -> Generator[None,
             output = model(input_ids=ids, use_cache=True, logits_to_keep=1, **carried)
             if not unread:
                 scores = output.logits[:, -1].float()
+                if job.constraint is not None:
+                    scores = job.constraint.masked(scores)
                 if job.temperature > 0:
                     scores = scores / job.temperature
                     scores = nucleus(ids, scores) if nucleus else scores
@@ -97,6 +99,8 @@ def generate(model: Any, job: GenerateJob, piece_tokens: int) -> Generator[None,
         if not unread:
             if token in job.stop_ids:
                 return Generation(tuple(generated), "stop")
+            if job.constraint is not None:
+                job.constraint.accept(token)
             generated.append(token)
             if len(generated) >= job.max_tokens:
                 return Generation(tuple(generated), "length")

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.engines.protocol import Generation
+from agents.engines.structured import TokenConstraint
 from agents.engines.token_tree import TokenTree
 from agents.engines.torch_forward import forward, generate
 from agents.errors import EngineError
@@ -58,6 +59,7 @@ class GenerateJob:
     top_p: float
     seed: int | None
     stop_ids: frozenset[int]
+    constraint: TokenConstraint | None = None
     steps: Iterator[None] | None = None
 
 
@@ -255,10 +257,14 @@ class TorchWorker:
             return
         try:
             if job.steps is None:
-                job.steps = generate(self._slots[job.adapter].model, job, self.batch_tokens)
+                # Always the same pieces: pieces of the measured speed round otherwise, and in bfloat16 a seed then
+                # gave other text from one run to the next.
+                job.steps = generate(self._slots[job.adapter].model, job, MIN_BATCH_TOKENS)
             next(job.steps)
         except StopIteration as done:
             _succeed(job.future, done.value)
+        except EngineError as error:
+            _fail(job.future, error)
         except Exception as error:
             _fail(job.future, EngineError(f"the model failed: {type(error).__name__}: {error}"))
         else:

@@ -9,12 +9,15 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from agents.engines.precision import has_bfloat16_units
+from agents.engines.factors import ADAPTER_WEIGHTS, add_factors, read_factors
+from agents.engines.precision import has_bfloat16_units, on_cpu
 from agents.engines.protocol import Generation
 from agents.engines.requests import check_adapter, check_prompt
+from agents.engines.structured import SchemaCompiler
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch_worker import Counters, GenerateJob, TorchWorker
-from agents.errors import DamagedModelError, EngineError, MissingExtraError, first_line
+from agents.errors import DamagedModelError, EngineError, first_line
+from agents.missing import missing_package
 
 CACHE_TOKENS = 8192
 """Tokens of prefixes kept for reuse, per adapter: 380 MB for SmolLM2-135M in float32, 470 MB for Qwen2.5-1.5B."""
@@ -38,6 +41,7 @@ class TransformersEngine:
         eos = bare.generation_config.eos_token_id
         self._stop_ids = frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
         self._adapters = frozenset(models)
+        self._schemas = SchemaCompiler(tokenizer.hf, int(bare.config.vocab_size), self._stop_ids)
         self._worker = TorchWorker(dict(models), cache_tokens=cache_tokens)
 
     @classmethod
@@ -48,11 +52,12 @@ class TransformersEngine:
         *,
         dtype: str | None = None,
         threads: int | None = None,
+        cpu_dtype: str | None = None,
     ) -> TransformersEngine:
         """Opens a checkpoint folder and merges each adapter into a copy of it.
 
         ``dtype`` None is bfloat16 on a GPU and on a CPU that computes in it, float32 on any other CPU.
-        ``threads`` defaults to what PyTorch chooses.
+        ``threads`` defaults to what PyTorch chooses. ``cpu_dtype`` float32 keeps bfloat16 to GPUs.
         Weights load from safetensors only and no code of the checkpoint is run.
         Raises MissingExtraError without PyTorch, DamagedModelError when files do not load or do not fit each other.
         """
@@ -60,11 +65,11 @@ class TransformersEngine:
             import torch
             import transformers  # noqa: F401 - load_model needs it
         except ImportError as error:
-            raise MissingExtraError(f'{error.name} is not installed; run: pip install "aiac[cpu]"') from None
+            raise missing_package(error.name) from None
         if threads is not None:
             torch.set_num_threads(threads)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        fast = device.type != "cpu" or has_bfloat16_units()
+        device = torch.device("cpu" if on_cpu() else "cuda")
+        fast = device.type != "cpu" or (has_bfloat16_units() and cpu_dtype != "float32")
         chosen = getattr(torch, dtype or ("bfloat16" if fast else "float32"))
         models: dict[str | None, Any] = {None: load_model(checkpoint, chosen).to(device).eval()}
         for name, path in (adapters or {}).items():
@@ -117,10 +122,11 @@ class TransformersEngine:
         json_schema: dict[str, Any] | None = None,
         adapter: str | None = None,
     ) -> Generation:
-        if json_schema is not None:
-            raise EngineError("the transformers engine does not constrain generation to a JSON schema")
         self._check(prompt, max_tokens, adapter)
-        job = GenerateJob(adapter, Future(), list(prompt), max_tokens, temperature, top_p, seed, self._stop_ids)
+        constraint = None if json_schema is None else await asyncio.to_thread(self._schemas.compile, json_schema)
+        job = GenerateJob(
+            adapter, Future(), list(prompt), max_tokens, temperature, top_p, seed, self._stop_ids, constraint
+        )
         generation: Generation = await _result(self._worker.generate(job))
         return generation
 
@@ -170,12 +176,16 @@ def load_model(checkpoint: Path, dtype: Any) -> Any:
 
 
 def merge_adapter(model: Any, path: Path) -> Any:
+    """``model`` with the adapter in the folder ``path`` merged. Raises DamagedModelError when it does not load."""
+    factors = read_factors(path)
+    if factors is not None and add_factors(model, factors):
+        return model
     try:
         from peft import PeftModel
-    except ImportError:
-        raise MissingExtraError('peft is not installed; run: pip install "aiac[cpu]"') from None
-    if not (path / "adapter_model.safetensors").is_file():
-        raise DamagedModelError(str(path), "no adapter_model.safetensors", "an adapter saved as safetensors")
+    except ImportError as error:
+        raise missing_package(error.name) from None
+    if not (path / ADAPTER_WEIGHTS).is_file():
+        raise DamagedModelError(str(path), f"no {ADAPTER_WEIGHTS}", "an adapter saved as safetensors")
     try:
         return PeftModel.from_pretrained(model, str(path), local_files_only=True).merge_and_unload()
     except Exception as error:

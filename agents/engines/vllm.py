@@ -2,9 +2,9 @@
 
 Scores come from vLLM's raw log-probs, before any temperature. Letters: one token is sampled and thrown away, and
 ``logprob_token_ids`` returns exactly the labels. Cloze: each continuation is a request of its own, with its last token
-as a label and those before it as a part of the prompt, whose ``prompt_logprobs`` are read. Asking for one token at a
-time with the prefix cache instead took 2.5 times as long (SmolLM2-135M on two cores, 16 questions of 4 choices of 4
-tokens).
+as a label and those before it as a part of the prompt, whose ``prompt_logprobs`` are read. What continuations share is
+computed once, by the prefix cache. Asking for one token at a time instead took 2.5 times as long without that
+(SmolLM2-135M on two cores, 16 questions of 4 choices of 4 tokens).
 
 On a CPU back end a request without an adapter that is batched with requests with one is computed with that adapter,
 without an error. So there an engine with adapters refuses requests without. Nor can it give the log-probs of a prompt
@@ -16,8 +16,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +24,12 @@ from typing import Any
 from agents.engines.protocol import Generation
 from agents.engines.requests import check_adapter, check_prompt, score_in_parts, together
 from agents.engines.tokenizer import ChatTokenizer
-from agents.engines.vllm_limits import MAX_CANDIDATES, RANKS
+from agents.engines.vllm_arguments import engine_arguments
+from agents.engines.vllm_device import device_type, prepare_environment, require_compiler
+from agents.engines.vllm_limits import LEAST_VERSION, MAX_CANDIDATES
 from agents.engines.vllm_options import VllmOptions
-from agents.errors import DamagedModelError, EngineError, MissingExtraError, first_line
-from agents.models.checkpoint import read_json_object
+from agents.engines.vllm_start import engines_give_way, ready_within
+from agents.errors import EngineError, first_line
 
 
 @dataclass
@@ -44,11 +44,24 @@ class VllmEngine:
     """Implements ``protocol.Engine``. Belongs to the event loop that first uses it."""
 
     def __init__(
-        self, engine: Any, tokenizer: ChatTokenizer, adapters: Mapping[str, Any], *, counters: Counters, on_cpu: bool
+        self,
+        engine: Any,
+        tokenizer: ChatTokenizer,
+        checkpoint: Path,
+        adapters: Mapping[str, Path],
+        *,
+        counters: Counters,
+        on_cpu: bool,
     ) -> None:
+        from vllm.lora.request import LoRARequest
+
+        self.checkpoint = checkpoint
+        self.adapters = dict(adapters)
         self._engine = engine
         self._tokenizer = tokenizer
-        self._adapters = dict(adapters)
+        self._lora_requests = {
+            name: LoRARequest(name, number, str(path)) for number, (name, path) in enumerate(adapters.items(), start=1)
+        }
         self.on_cpu = on_cpu
         self._ids = itertools.count()
         self._stop_ids = _stop_ids(engine, tokenizer)
@@ -78,25 +91,23 @@ class VllmEngine:
         prepare_environment(options)
         on_cpu = device_type() == "cpu"
         if on_cpu:
-            _require_compiler()
+            require_compiler()
         counters = Counters()
         arguments = engine_arguments(
             checkpoint, adapters or {}, dtype=dtype, options=options, memory_share=memory_share, on_cpu=on_cpu
         )
         try:
             from vllm import AsyncEngineArgs
-            from vllm.lora.request import LoRARequest
             from vllm.v1.engine.async_llm import AsyncLLM
 
-            engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[_stat_logger(counters)])
+            with ready_within(options.ready_timeout_seconds):
+                engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[_stat_logger(counters)])
         except Exception as error:
             # Everything vLLM raises here is about the weights, the device or the options; its own log has the details.
             raise EngineError(f"vLLM did not start on {checkpoint}: {first_line(error, limit=300)}") from None
-        requests = {
-            name: LoRARequest(name, number, str(path))
-            for number, (name, path) in enumerate((adapters or {}).items(), start=1)
-        }
-        return cls(engine, tokenizer, requests, counters=counters, on_cpu=on_cpu)
+        if on_cpu:
+            engines_give_way()
+        return cls(engine, tokenizer, checkpoint, adapters or {}, counters=counters, on_cpu=on_cpu)
 
     @property
     def tokenizer(self) -> ChatTokenizer:
@@ -139,14 +150,14 @@ class VllmEngine:
     ) -> list[float]:
         """Log-probs of ``tokens[start:]``, then of each candidate after all of ``tokens``."""
         inside = tokens[start:]
-        output = await self._run(
-            tokens,
-            adapter,
-            max_tokens=1,
-            logprob_token_ids=list(candidates),
-            prompt_logprobs=0 if inside else None,
-        )
-        rows = output.prompt_logprobs[start:] if inside else []
+        wanted = {"logprob_token_ids": list(candidates), "prompt_logprobs": 0 if inside else None}
+        # By itself vLLM computes the whole prompt anew when its log-probs are asked for. Tokens out of the cache have
+        # none: one of its runners leaves their rows out, another fills them with whatever was in memory. So the rows
+        # are counted from the end, and none that is read may be a cached token's.
+        output = await self._run(tokens, adapter, max_tokens=1, skip_reading_prefix_cache=False, **wanted)
+        if inside and output.num_cached_tokens >= start:
+            output = await self._run(tokens, adapter, max_tokens=1, skip_reading_prefix_cache=True, **wanted)
+        rows = output.prompt_logprobs[-len(inside) :] if inside else []
         scores = [float(row[token].logprob) for row, token in zip(rows, inside, strict=True)]
         after = output.outputs[0].logprobs[0]
         return scores + [float(after[candidate].logprob) for candidate in candidates]
@@ -197,16 +208,24 @@ class VllmEngine:
 
     async def _run(self, prompt: Sequence[int], adapter: str | None, *, max_tokens: int, **options: Any) -> Any:
         """vLLM's last output for a request; cancelling aborts the request inside the engine."""
-        from vllm import SamplingParams
+        import vllm
         from vllm.v1.engine.exceptions import EngineDeadError
 
         self._check(prompt, max_tokens, adapter)
-        parameters = SamplingParams(max_tokens=max_tokens, detokenize=False, **({"temperature": 0.0} | options))
+        try:
+            parameters = vllm.SamplingParams(
+                max_tokens=max_tokens, detokenize=False, **({"temperature": 0.0} | options)
+            )
+        except TypeError as error:
+            raise EngineError(
+                f"found vLLM {vllm.__version__}, which does not know what a request asks for "
+                f"({first_line(error)}); expected {LEAST_VERSION} or newer"
+            ) from None
         stream = self._engine.generate(
             {"prompt_token_ids": list(prompt)},
             parameters,
             f"aiac-{next(self._ids)}",
-            lora_request=None if adapter is None else self._adapters[adapter],
+            lora_request=None if adapter is None else self._lora_requests[adapter],
         )
         final = None
         try:
@@ -223,107 +242,10 @@ class VllmEngine:
     def _check(self, prompt: Sequence[int], extra: int, adapter: str | None) -> None:
         if self._closed:
             raise EngineError("the engine is closed")
-        check_adapter(adapter, [None, *self._adapters])
-        if adapter is None and self._adapters and self.on_cpu:
+        check_adapter(adapter, [None, *self.adapters])
+        if adapter is None and self.adapters and self.on_cpu:
             raise EngineError("on a CPU, vLLM computes the bare model wrongly beside adapters; it needs its own engine")
         check_prompt(prompt, extra, self.max_tokens)
-
-
-def prepare_environment(options: VllmOptions) -> None:
-    """Sets what vLLM reads from the environment only, before it is imported; the user's own values stay."""
-    defaults = {
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_ENGINE_READY_TIMEOUT_S": str(options.ready_timeout_seconds),
-        "VLLM_CPU_KVCACHE_SPACE": str(options.cpu_cache_gib),
-        # Idle threads of one engine must not spin on the cores that another one needs.
-        "GOMP_SPINCOUNT": "1000",
-    }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-
-
-def device_type() -> str:
-    """What vLLM was built for and finds: cuda, rocm, cpu, …
-
-    Raises MissingExtraError without vLLM, and EngineError that names the build of torch when it finds no device.
-    """
-    try:
-        import torch
-        from vllm.platforms import current_platform
-    except ImportError as error:
-        raise MissingExtraError(
-            f"the vllm engine needs {error.name or 'vllm'}, which is not installed; "
-            'run: docker/install.sh cpu, or on a GPU: pip install "aiac[vllm]"'
-        ) from None
-    build = f"torch {torch.__version__}"
-    if current_platform.is_cpu():
-        return "cpu"
-    if current_platform.is_unspecified():
-        raise EngineError(f"vLLM found no device it can use with {build}; needed: a GPU and the build of torch for it")
-    if current_platform.is_cuda_alike() and not torch.cuda.is_available():
-        raise EngineError(f"no GPU that {build} can use was found; needed: one, or the CPU build of vLLM (vllm-cpu)")
-    return str(current_platform.device_name)
-
-
-def _require_compiler() -> None:
-    """On a CPU vLLM compiles at the first request for log-probs, and dies there without a compiler."""
-    compiler = os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise EngineError(f"vLLM needs a C++ compiler on a CPU; found no {compiler}; expected g++, or one named by CXX")
-
-
-def engine_arguments(
-    checkpoint: Path,
-    adapters: Mapping[str, Path],
-    *,
-    dtype: str | None,
-    options: VllmOptions,
-    memory_share: float | None,
-    on_cpu: bool,
-) -> dict[str, Any]:
-    """The fields of vLLM's AsyncEngineArgs. Raises DamagedModelError for a config.json or adapter that is not one."""
-    config = read_json_object(checkpoint / "config.json")
-    limit = config.get("max_position_embeddings")
-    arguments: dict[str, Any] = {
-        "model": str(checkpoint),
-        "dtype": dtype or ("float32" if on_cpu else "bfloat16"),
-        "load_format": "safetensors",
-        "trust_remote_code": False,
-        # The checkpoint's own sampling defaults must not reach a score.
-        "generation_config": "vllm",
-        "max_model_len": min(options.max_model_len, limit) if isinstance(limit, int) else options.max_model_len,
-        "max_num_seqs": options.max_num_seqs,
-        "max_logprobs": MAX_CANDIDATES,
-        "enable_prefix_caching": True,
-        "enforce_eager": options.enforce_eager or on_cpu,
-        "tensor_parallel_size": options.tensor_parallel_size,
-        "pipeline_parallel_size": options.pipeline_parallel_size,
-        "data_parallel_size": options.data_parallel_size,
-        "use_tqdm_on_load": False,
-        "seed": 0,
-    }
-    if options.distributed_executor_backend is not None:
-        arguments["distributed_executor_backend"] = options.distributed_executor_backend
-    if not on_cpu:
-        arguments["gpu_memory_utilization"] = memory_share or options.gpu_memory_utilization
-    if adapters:
-        arguments |= {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": _served_rank(adapters)}
-    return arguments
-
-
-def _served_rank(adapters: Mapping[str, Path]) -> int:
-    """The least rank vLLM takes that holds every adapter's."""
-    ranks = {}
-    for name, path in adapters.items():
-        config = read_json_object(path / "adapter_config.json")
-        if config.get("use_dora"):
-            raise EngineError(f"adapter {name} is a DoRA adapter, which vLLM does not serve; merge it first")
-        rank = config.get("r")
-        if not isinstance(rank, int) or not 1 <= rank <= RANKS[-1]:
-            raise DamagedModelError(f"{path / 'adapter_config.json'}: r", repr(rank), f"a rank from 1 to {RANKS[-1]}")
-        ranks[name] = rank
-    return next(rank for rank in RANKS if rank >= max(ranks.values()))
 
 
 def _stop_ids(engine: Any, tokenizer: ChatTokenizer) -> frozenset[int]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from agents.engines.factors import ADAPTER_CONFIG
 from agents.engines.protocol import Engine
 from agents.engines.vllm_options import VllmOptions
 from agents.errors import InputError
@@ -43,6 +44,8 @@ class _Group:
     checkpoint: Path
     members: Sequence[Member]
     adapters: Mapping[str, Path]
+    merge: Path | None = None
+    """An adapter to merge into the checkpoint. What comes of it is as large as the checkpoint."""
 
 
 def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callable[[], Device] | None = None) -> Place:
@@ -52,6 +55,9 @@ def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callab
         on = (device or (lambda: find_device(options)))()
         tried = [dtype] if dtype else ["float32"] if on.on_cpu else ["bfloat16", "float32"]
         groups = _groups(weights, on_cpu=on.on_cpu)
+        shares = memory_shares(groups, tried[0], options, on)
+        # Only now: hundreds of gigabytes are not written for an ensemble that does not fit.
+        groups = [_merged(group, weights) for group in groups]
         return [
             EngineSpec(
                 group.name,
@@ -59,15 +65,15 @@ def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callab
                 {member.name: member.name if member.name in group.adapters else None for member in group.members},
                 [partial(asyncio.to_thread, _open, group, each, options, share) for each in tried],
             )
-            for group, share in zip(groups, memory_shares(groups, tried[0], options, on), strict=True)
+            for group, share in zip(groups, shares, strict=True)
         ]
 
     return place
 
 
 def find_device(options: VllmOptions) -> Device:
-    """The device vLLM finds. Raises as ``agents.engines.vllm.device_type`` does."""
-    from agents.engines.vllm import device_type, prepare_environment
+    """The device vLLM finds. Raises as ``agents.engines.vllm_device.device_type`` does."""
+    from agents.engines.vllm_device import device_type, prepare_environment
 
     prepare_environment(options)
     if device_type() == "cpu":
@@ -94,7 +100,7 @@ def _open(group: _Group, dtype: str, options: VllmOptions, share: float | None) 
 
 
 def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
-    """Members by the checkpoint that computes them; those that want a merged one get it made."""
+    """Members by the checkpoint that computes them; nothing is merged yet."""
     shared: list[Member] = []
     adapters: dict[str, Path] = {}
     own: list[_Group] = []
@@ -105,16 +111,23 @@ def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
         elif member.kind == "checkpoint":
             own.append(_Group(member.name, folder, [member], {}))
         elif on_cpu or _is_dora(folder):
-            merged = merged_checkpoint(weights.base, weights.base_sha256, folder, str(member.sha256))
-            own.append(_Group(member.name, merged, [member], {}))
+            own.append(_Group(member.name, weights.base, [member], {}, merge=folder))
         else:
             shared.append(member)
             adapters[member.name] = folder
     return [_Group("base", weights.base, shared, adapters), *own] if shared else own
 
 
+def _merged(group: _Group, weights: EnsembleWeights) -> _Group:
+    if group.merge is None:
+        return group
+    [member] = group.members
+    merged = merged_checkpoint(group.checkpoint, weights.base_sha256, group.merge, str(member.sha256))
+    return replace(group, checkpoint=merged, merge=None)
+
+
 def _is_dora(adapter: Path) -> bool:
-    return bool(read_json_object(adapter / "adapter_config.json").get("use_dora"))
+    return bool(read_json_object(adapter / ADAPTER_CONFIG).get("use_dora"))
 
 
 def memory_shares(groups: Sequence[_Group], dtype: str, options: VllmOptions, device: Device) -> list[float | None]:

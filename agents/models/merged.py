@@ -14,9 +14,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from agents.errors import DiskSpaceError, FileError
+from agents.engines.factors import ADAPTER_CONFIG
+from agents.errors import FileError
 from agents.models.checkpoint import read_json_object
-from agents.models.store import RESERVE_BYTES, cache_dir, disk_free, readable_bytes
+from agents.models.store import cache_dir, disk_free, require_room
 from agents.staging import staged_folder
 
 TOKENIZER_FILES = ("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
@@ -40,7 +41,7 @@ def merged_checkpoint(
     DamagedModelError for weights that do not load.
     """
     folder = (cache_dir() if root is None else root) / "merged"
-    config = json.dumps(read_json_object(adapter / "adapter_config.json"), sort_keys=True)
+    config = json.dumps(read_json_object(adapter / ADAPTER_CONFIG), sort_keys=True)
     key = hashlib.sha256(f"{base_sha256} {adapter_sha256} {config}".encode()).hexdigest()[:24]
     final = folder / f"{adapter.name}-{key}"
     try:
@@ -60,10 +61,8 @@ def _make(base: Path, adapter: Path, final: Path, free_bytes: Callable[[Path], i
     from agents.engines.transformers import load_model, merge_adapter
 
     model = merge_adapter(load_model(base, torch.float32), adapter)
-    needed = sum(p.numel() * p.element_size() for p in model.parameters()) + RESERVE_BYTES
-    if (free := free_bytes(final.parent)) < needed:
-        expected = f"at least {readable_bytes(needed)} for {adapter.name} merged"
-        raise DiskSpaceError(f"the disk of {final.parent}", f"{readable_bytes(free)} free", expected)
+    needed = sum(p.numel() * p.element_size() for p in model.parameters())
+    require_room(final.parent, needed, f"{adapter.name} merged", free_bytes)
     with staged_folder(final) as contents:
         save_checkpoint(model, base, contents)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from agents.bundle import this_bundle
 from agents.errors import DiskSpaceError, FileError
 from agents.models.catalogue import ModelSpec, find_model, load_catalogue
 from agents.models.checkpoint import (
@@ -37,13 +38,23 @@ Convert = Callable[[Path, Path], dict[str, str]]
 
 
 def cache_dir() -> Path:
-    """The root of the store: ``AIAC_CACHE_DIR``, else ``~/.cache/aiac``."""
+    """The root of the store: ``AIAC_CACHE_DIR``, else ``~/.cache/aiac``; in a bundle a folder below its outputs/."""
+    if (bundle := this_bundle()) is not None:
+        return bundle.cache
     return Path(os.environ.get("AIAC_CACHE_DIR") or "~/.cache/aiac").expanduser()
 
 
 def disk_free(folder: Path) -> int:
     """Free bytes on the disk of an existing folder."""
     return shutil.disk_usage(folder).free
+
+
+def require_room(folder: Path, needed_bytes: int, what: str, free_bytes: Callable[[Path], int] = disk_free) -> None:
+    """Raises DiskSpaceError unless the disk of ``folder``, which exists, holds ``what`` and a reserve."""
+    needed, free = needed_bytes + RESERVE_BYTES, free_bytes(folder)
+    if free < needed:
+        expected = f"at least {readable_bytes(needed)} for {what}"
+        raise DiskSpaceError(f"the disk of {folder}", f"{readable_bytes(free)} free", expected)
 
 
 class ModelStore:
@@ -149,13 +160,7 @@ class ModelStore:
         files = [file for file in staging.rglob("*") if file.is_file() and file.suffix != ".incomplete"]
         staged = sum(file.stat().st_size for file in files)
         download = 0 if (staging / spec.hub.filename).exists() else max(0, 2 * spec.gguf_bytes - staged)
-        needed, free = download + spec.checkpoint_bytes + RESERVE_BYTES, self._free_bytes(staging)
-        if free < needed:
-            raise DiskSpaceError(
-                f"the disk of {self.root}",
-                f"{readable_bytes(free)} free",
-                f"at least {readable_bytes(needed)} for {spec.name}",
-            )
+        require_room(self.root, download + spec.checkpoint_bytes, spec.name, self._free_bytes)
 
 
 def resolve_model(name_or_path: str | Path, store: ModelStore) -> Path:

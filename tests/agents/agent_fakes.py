@@ -107,6 +107,21 @@ class ScriptedEngine:
         self.closed = True
 
 
+@dataclass
+class Scribe(ScriptedEngine):
+    """Writes each of ``drafts`` in turn; without any it fails."""
+
+    drafts: tuple[str, ...] = ()
+    written: int = 0
+
+    async def generate(self, prompt: Sequence[int], **options: Any) -> Generation:
+        if not self.drafts:
+            raise self.error
+        text = self.drafts[self.written % len(self.drafts)]
+        self.written += 1
+        return Generation(tuple(self.tokenizer.encode_text(text)), "stop")
+
+
 def letter_member(name: str, *, weight: float = 1.0, orders: int | None = 1, **fields: Any) -> Member:
     return Member(name=name, method="letter", orders=orders, weight=weight, **fields)
 

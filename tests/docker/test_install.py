@@ -29,6 +29,7 @@ log = pathlib.Path(sys.prefix) / "pip.log"
 constraints = pathlib.Path(sys.argv[sys.argv.index("--constraint") + 1]).read_text()
 log.write_text(" ".join(sys.argv[1:]) + "\\n" + constraints)
 """
+SAMPLING_PARAMS = "logprob_token_ids: list[int] | None = None"
 BROKEN_PIP = """
 import sys
 sys.exit(sys.argv[1] == "install")
@@ -39,7 +40,7 @@ installed = pathlib.Path(sys.prefix) / "installed"
 if sys.argv[1] == "install":
     installed.touch()
 elif installed.exists():
-    print("vllm 0.11.2 has requirement fastapi<0.120, but you have fastapi 0.136.3.")
+    print("vllm 0.20.2 has requirement fastapi<0.120, but you have fastapi 0.136.3.")
     print("some-notebook 1.0 requires another, which is not installed.")
     sys.exit(1)
 """
@@ -84,7 +85,7 @@ def image(tmp_path):
     def make(pip: str = QUIET_PIP) -> Environment:
         environment = Environment(tmp_path / "env", pip)
         environment.put_torch("2.9.0+rocm7.0", hip="7.0.51831")
-        environment.put("vllm", "0.11.2+rocm700")
+        environment.put("vllm", "0.20.2+rocm700", sampling_params=SAMPLING_PARAMS)
         environment.put("torchvision", "0.24.0+rocm7.0")
         return environment
 
@@ -119,10 +120,20 @@ def test_rocm_refuses_a_torch_that_was_not_built_for_rocm(tmp_path, cuda, build)
     assert found == f"found torch 2.13.0, a {build} build; expected the ROCm build of a ROCm image (BASE_IMAGE)"
 
 
+@pytest.mark.parametrize("modules", [{}, {"sampling_params": "logprobs: int | None = None"}])
+def test_rocm_refuses_a_vllm_that_cannot_give_the_log_probs_of_chosen_tokens(tmp_path, modules):
+    environment = Environment(tmp_path / "env")
+    environment.put_torch("2.9.0+rocm7.0", hip="7.0.51831")
+    environment.put("vllm", "0.18.1+rocm700", **modules)
+    assert refusal(environment.install("rocm")) == (
+        "found vllm 0.18.1+rocm700, which has no logprob_token_ids; expected vllm>=0.20 in the image (BASE_IMAGE)"
+    )
+
+
 def test_rocm_refuses_a_torch_that_does_not_import(tmp_path):
     environment = Environment(tmp_path / "env")
     environment.put("torch", "2.9.0+rocm7.0", __init__="raise ImportError('libamdhip64.so.7: no such file')")
-    environment.put("vllm", "0.11.2+rocm700")
+    environment.put("vllm", "0.20.2+rocm700")
     assert refusal(environment.install("rocm")) == (
         "torch is installed but does not import: libamdhip64.so.7: no such file"
     )
@@ -133,7 +144,7 @@ def test_rocm_installs_with_every_version_of_the_gpu_stack_held_and_without_the_
     done = environment.install("rocm")
     assert (done.returncode, done.stderr) == (0, "")
     command, *constraints = (environment.folder / "pip.log").read_text(encoding="utf-8").splitlines()
-    assert constraints == ["torch==2.9.0+rocm7.0", "torchvision==0.24.0+rocm7.0", "vllm==0.11.2+rocm700"]
+    assert constraints == ["torch==2.9.0+rocm7.0", "torchvision==0.24.0+rocm7.0", "vllm==0.20.2+rocm700"]
     assert command.split()[-2:] == ["--editable", ".[image]"]
 
 
@@ -144,7 +155,7 @@ def test_rocm_fails_when_an_install_replaced_torch_and_says_from_what_to_what(im
 
 def test_rocm_fails_when_an_install_moved_what_vllm_needs(image):
     sentence = refusal(image(MOVING_PIP).install("rocm"))
-    assert "vllm 0.11.2 has requirement fastapi<0.120, but you have fastapi 0.136.3." in sentence
+    assert "vllm 0.20.2 has requirement fastapi<0.120, but you have fastapi 0.136.3." in sentence
     assert "some-notebook" not in sentence
 
 

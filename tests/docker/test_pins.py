@@ -8,6 +8,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from agents.engines.vllm_limits import LEAST_VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = {"torchvision", "torchaudio", "torchcodec", "triton"}
 
@@ -42,3 +44,8 @@ def test_what_an_image_is_given_beside_its_own_torch_does_not_name_torch_or_vllm
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     given = project["dependencies"] + project["optional-dependencies"]["image"]
     assert not {"torch", "vllm", "transformers", *LEFT_OUT} & {Requirement(each).name for each in given}
+
+
+def test_the_least_vllm_that_errors_name_is_the_one_that_pip_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["optional-dependencies"]["vllm"] == [f"vllm>={LEAST_VERSION}"]

@@ -6,11 +6,14 @@ A test module brings the engine, and runs each check of ``CONTRACT`` on it.
 from __future__ import annotations
 
 import asyncio
+import json
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from typing import Any
 
 import pytest
+from jsonschema_rs import validate
 
 from agents.engines.protocol import Engine
 from agents.errors import EngineError, PromptTooLongError
@@ -19,6 +22,16 @@ from training.probes import plain_logprobs
 TOLERANCE_NATS = 1e-3
 PROMPT = list(range(5, 45))
 CONTINUATIONS = [[11, 12, 13], [11, 12, 19, 19], [17], []]
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "why": {"type": "string", "minLength": 2, "maxLength": 12},
+        "sure": {"type": "boolean"},
+        "answer": {"type": "string", "enum": ["A", "B"]},
+    },
+    "required": ["why", "sure", "answer"],
+    "additionalProperties": False,
+}
 
 Check = Callable[[Engine, Any], Awaitable[None]]
 
@@ -61,6 +74,16 @@ async def a_batch_gives_what_its_prompts_give_alone(engine: Engine, model: Any) 
         assert list(chain.from_iterable(found)) == pytest.approx(expected, abs=TOLERANCE_NATS)
 
 
+async def continuations_asked_again_are_the_same_wherever_a_block_of_a_cache_ends(engine: Engine, model: Any) -> None:
+    draw = random.Random(1)
+    for length in (15, 16, 31, 32, 33, 64):
+        prompt, *continuations = [[draw.randrange(5, 250) for _ in range(tokens)] for tokens in (length, 5, 1, 3, 4)]
+        expected = plain_continuations(model, prompt, continuations)
+        for _ in range(2):
+            found = await engine.continuation_logprobs(prompt, continuations)
+            assert list(chain.from_iterable(found)) == pytest.approx(expected, abs=TOLERANCE_NATS)
+
+
 async def greedy_generation_takes_the_likeliest_token_each_time(engine: Engine, model: Any) -> None:
     tokens = list(PROMPT)
     for _ in range(6):
@@ -94,9 +117,32 @@ async def a_request_for_an_unknown_adapter_or_without_a_token_says_so(engine: En
         await engine.next_token_logprobs([], [1])
 
 
-async def cancelling_stops_the_work_and_leaves_the_engine_well(engine: Engine, model: Any) -> None:
-    writing = asyncio.create_task(engine.generate(PROMPT, max_tokens=engine.max_tokens // 2, temperature=1.0, seed=1))
-    await engine.next_token_logprobs(PROMPT, [1])
+async def what_is_generated_under_a_json_schema_parses_and_fits_it(engine: Engine, model: Any) -> None:
+    ended = 0
+    for seed in range(4):
+        made = await engine.generate(PROMPT, max_tokens=150, temperature=1.0, seed=seed, json_schema=SCHEMA)
+        if made.finish_reason == "stop":
+            ended += 1
+            validate(SCHEMA, json.loads(engine.tokenizer.decode(made.token_ids)))
+    # An engine may allow white space between the parts, so that a text need not end in time.
+    assert ended
+
+
+async def a_schema_that_cannot_be_compiled_is_one_sentence_and_the_engine_goes_on(engine: Engine, model: Any) -> None:
+    with pytest.raises(EngineError) as caught:
+        await engine.generate(PROMPT, max_tokens=5, json_schema={"type": "nonsense"})
+    assert "nonsense" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    await engine.check_health()
+    await what_is_generated_under_a_json_schema_parses_and_fits_it(engine, model)
+
+
+async def answers_do_not_wait_for_a_generation_and_cancelling_it_stops_it(engine: Engine, model: Any) -> None:
+    endless = {"type": "string", "minLength": engine.max_tokens}
+    options: dict[str, Any] = {"max_tokens": engine.max_tokens // 2, "temperature": 1.0, "json_schema": endless}
+    writing = asyncio.create_task(engine.generate(PROMPT, seed=1, **options))
+    await next_token_logprobs_are_those_of_a_plain_pass_in_the_order_asked_for(engine, model)
+    assert not writing.done()
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
@@ -109,11 +155,14 @@ CONTRACT: list[Check] = [
     there_may_be_many_candidates,
     continuation_logprobs_are_those_of_a_plain_pass_token_for_token,
     a_batch_gives_what_its_prompts_give_alone,
+    continuations_asked_again_are_the_same_wherever_a_block_of_a_cache_ends,
     greedy_generation_takes_the_likeliest_token_each_time,
     sampling_with_a_seed_can_be_repeated,
     a_prompt_that_just_fits_is_computed_and_a_longer_one_refused,
     a_request_for_an_unknown_adapter_or_without_a_token_says_so,
-    cancelling_stops_the_work_and_leaves_the_engine_well,
+    what_is_generated_under_a_json_schema_parses_and_fits_it,
+    a_schema_that_cannot_be_compiled_is_one_sentence_and_the_engine_goes_on,
+    answers_do_not_wait_for_a_generation_and_cancelling_it_stops_it,
 ]
 
 

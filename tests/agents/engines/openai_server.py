@@ -168,6 +168,7 @@ class OpenAIServer:
                 temperature=body["temperature"],
                 top_p=body["top_p"],
                 seed=body.get("seed"),
+                json_schema=body.get("structured_outputs", {}).get("json"),
                 adapter=adapter,
             )
             end = [self.end_token] if made.finish_reason == "stop" else []

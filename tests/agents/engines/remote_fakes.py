@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agents.engines.remote import RemoteEngine
@@ -25,6 +26,38 @@ class FlatEngine:
 
     async def next_token_logprobs(self, prompt, candidates, adapter=None):
         return [self.wrong.get(adapter, self.logprob)] * len(candidates)
+
+    async def generate(self, prompt, *, adapter=None, **options):
+        await asyncio.Event().wait()
+
+
+@dataclass
+class MixingEngine(FlatEngine):
+    """Computes a request without an adapter with the one that is busy beside it, as vLLM's CPU back end does.
+
+    A batch is put together for ``batch_s``: alone in it, a request is computed rightly.
+    """
+
+    batch_s: float = 0.2
+    busy: str | None = None
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def next_token_logprobs(self, prompt, candidates, adapter=None):
+        if adapter is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.batch_s):
+                    await self.came.wait()
+            adapter = self.busy
+        return await super().next_token_logprobs(prompt, candidates, adapter)
+
+    async def generate(self, prompt, *, adapter=None, **options):
+        self.busy = adapter
+        self.came.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.busy = None
+            self.came.clear()
 
 
 async def becomes(condition: Callable[[], bool]) -> None:

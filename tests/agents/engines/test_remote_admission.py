@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from openai_server import Reply
-from remote_fakes import PROMPT, QUICK_PROBES, ask, becomes
+from remote_fakes import PROMPT, QUICK_PROBES, MixingEngine, ask, becomes
 
 from agents.engines.remote import RemoteEngine
 from agents.errors import EngineError
@@ -72,3 +72,32 @@ async def test_a_check_that_breaks_keeps_its_server_down(servers, opened):
 
     async with opened(*servers[:2], admit=broken) as engine:
         assert [replica.reason for replica in engine.stats().replicas] == ["division by zero", None]
+
+
+async def test_a_server_that_computes_the_base_with_a_busy_adapter_does_not_serve_it(servers, opened):
+    mixing, right = servers[:2]
+    mixing.engine = MixingEngine(wrong={"tuned": -1.25})
+    for server in (mixing, right):
+        server.models, server.parents = {"tiny": None, "tuned": "tuned"}, {"tuned": "tiny"}
+    async with opened(mixing, right, others=["tuned"], admit=check_logprobs) as engine:
+        refused = [replica.refused for replica in engine.stats().replicas]
+        assert refused == [{None: "differs by 0.250 nats"}, {}]
+        assert [await ask(engine) for _ in range(4)] == [[-1.0, -1.0]] * 4
+    assert mixing.engine.busy is None
+
+
+async def test_the_same_server_serves_the_base_where_nobody_asks_its_adapter(servers, opened):
+    servers[0].engine = MixingEngine(wrong={"tuned": -1.25})
+    servers[0].models, servers[0].parents = {"tiny": None, "tuned": "tuned"}, {"tuned": "tiny"}
+    async with opened(servers[0], admit=check_logprobs) as engine:
+        assert engine.stats().replicas[0].refused == {}
+        assert await ask(engine) == [-1.0, -1.0]
+
+
+async def test_the_base_is_checked_again_when_a_server_gets_an_adapter_of_the_ensemble(servers, opened):
+    server = servers[0]
+    server.engine = MixingEngine(wrong={"tuned": -1.25})
+    async with opened(server, others=["tuned"], limits=QUICK_PROBES, admit=check_logprobs) as engine:
+        assert await ask(engine) == [-1.0, -1.0]
+        server.models, server.parents = {"tiny": None, "tuned": "tuned"}, {"tuned": "tiny"}
+        await becomes(lambda: engine.stats().replicas[0].refused == {None: "differs by 0.250 nats"})

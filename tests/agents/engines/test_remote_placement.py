@@ -19,7 +19,7 @@ from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.transformers import TransformersEngine
 from agents.errors import InputError
 from agents.loading import LoadedEnsemble, load_ensemble
-from agents.manifest import Base, Manifest, Member, write_manifest
+from agents.manifest import Base, Manifest, Member, read_manifest, write_manifest
 from agents.models.checkpoint import checkpoint_sha256
 from agents.placement import EnsembleWeights
 from agents.prompts import PromptRenderer
@@ -80,6 +80,22 @@ async def test_a_server_with_other_weights_is_asked_its_probes_and_nothing_else(
             assert not (await loaded.answerer.answer(CAPITAL, Deadline.after(60))).degraded
         assert probing == len(bad.requests) == len(CAPITAL.choices)
         await loaded.close()
+
+
+async def test_the_base_is_probed_while_the_adapters_of_the_ensemble_are_busy(
+    ensemble: Path, right: Path, engines: list[TransformersEngine]
+) -> None:
+    plain, *_ = read_manifest(ensemble).members
+    tuned = Member(name="tuned", method="cloze", weight=1, kind="adapter", path="tuned", sha256=SHA)
+    async with OpenAIServer(engines[0], {"tiny": None, "tuned": None}, {"tuned": "tiny"}) as server:
+        options = RemoteOptions(urls=server.url, startup_timeout_seconds=0)
+        base, _ = place_on_servers(options, "float32")(
+            EnsembleWeights("tiny", right, SHA, [plain, tuned], {"tuned": right})
+        )
+        [open_base] = base.openers
+        engine = await open_base()
+        await engine.close()
+    assert {request["model"] for request in server.requests if "ignore_eos" in request} == {"tuned"}
 
 
 async def test_no_address_is_a_sentence(right: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from engine_contract import CONTRACT, Check
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
-from agents.engines.torch_worker import TorchWorker
+from agents.engines.torch_worker import GenerateJob, TorchWorker
 from agents.engines.transformers import TransformersEngine
 from agents.errors import DamagedModelError, EngineError, PromptTooLongError
 from training.probes import plain_logprobs, plain_model
@@ -152,6 +153,71 @@ def test_generation_is_greedy_as_transformers_is_and_reproducible_with_a_seed(en
 
     assert asyncio.run(sample(3)) == asyncio.run(sample(3))
     assert asyncio.run(sample(3)) != asyncio.run(sample(4))
+
+
+def test_under_a_schema_each_token_is_the_likeliest_of_those_that_fit(engine, plain):
+    generation = asyncio.run(engine.generate(PROMPT, max_tokens=20, json_schema={"enum": ["xq", "yq", "zz"]}))
+    opened = [*PROMPT, *engine.tokenizer.encode_text('"')]
+    after_quote = plain_logprobs(plain, opened)[-1]
+    likeliest = max("xyz", key=lambda text: float(after_quote[engine.tokenizer.encode_text(text)[0]]))
+    assert engine.tokenizer.decode(generation.token_ids) == {"x": '"xq"', "y": '"yq"', "z": '"zz"'}[likeliest]
+    assert generation.finish_reason == "stop"
+
+
+def test_control_tokens_are_never_part_of_what_a_schema_allows(engine):
+    schema = {"type": "string", "minLength": 60, "maxLength": 90}
+    generation = asyncio.run(engine.generate(PROMPT, max_tokens=500, temperature=5.0, seed=2, json_schema=schema))
+    special = {engine.tokenizer.encode_markup(text)[0] for text in ("<|start|>", "<|end|>")}
+    assert generation.finish_reason == "stop"
+    assert not special & set(generation.token_ids)
+
+
+def test_a_cancelled_generation_under_a_schema_is_not_computed_further(plain, checkpoint):
+    from agents.engines.tokenizer import ChatTokenizer
+
+    model = HeldModel(plain)
+    engine = TransformersEngine({None: model}, ChatTokenizer(checkpoint))
+
+    async def story():
+        schema = {"type": "string", "minLength": 500}
+        writing = asyncio.create_task(engine.generate(PROMPT, max_tokens=900, json_schema=schema))
+        assert await asyncio.to_thread(model.entered.wait, 30)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        model.release.set()
+        await engine.next_token_logprobs(PROMPT, [1])
+        await engine.close()
+
+    asyncio.run(story())
+    assert model.calls == 2
+
+
+class MeasuredModel:
+    """A model that keeps how many tokens each of its passes computed."""
+
+    def __init__(self, model) -> None:
+        self._model = model
+        self.passes: list[int] = []
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def __call__(self, **inputs):
+        self.passes.append(inputs["input_ids"].shape[1])
+        return self._model(**inputs)
+
+
+def test_a_generation_is_computed_in_the_same_pieces_however_fast_the_machine_was_measured(plain):
+    passes = []
+    for budget in (64, 1024):
+        model = MeasuredModel(plain)
+        worker = TorchWorker({None: model}, cache_tokens=64)
+        worker.batch_tokens = budget
+        job = GenerateJob(None, Future(), [i % 250 for i in range(300)], 3, 0.0, 1.0, None, frozenset())
+        worker.generate(job).result(timeout=30)
+        worker.close()
+        passes.append(model.passes)
+    assert passes[0] == passes[1] == [64, 64, 64, 64, 44, 1, 1]
 
 
 class HeldModel:

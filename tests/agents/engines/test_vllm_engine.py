@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed"),
 ]
 OPTIONS = VllmOptions(max_model_len=1024, max_num_seqs=32)
+LATE = {"ready_timeout_seconds": 1}
 SCHEMA = {
     "type": "object",
     "properties": {"answer": {"type": "string", "enum": ["A", "B"]}, "sure": {"type": "boolean"}},
@@ -88,6 +89,13 @@ def test_after_a_cancellation_vllm_counts_no_running_request(engine: VllmEngine,
         await asyncio.wait_for(until(0), 60)
 
     loop.run(story())
+
+
+def test_an_engine_that_is_not_ready_in_time_is_ended_and_said_to_be_late(default_checkpoint: Path) -> None:
+    others = engine_processes()
+    with pytest.raises(EngineError, match=r"did not start on .*: not ready within 1 s"):
+        VllmEngine.load(default_checkpoint, dtype="float32", options=OPTIONS.model_copy(update=LATE))
+    assert engine_processes() <= others
 
 
 def engine_processes() -> set[int]:

@@ -9,6 +9,7 @@ import pytest
 from agent_fakes import SHA, letter_member
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
+from agents.engines.vllm_device import require_compiler
 from agents.engines.vllm_options import VllmOptions
 from agents.engines.vllm_placement import (
     LEAST_CACHE_BYTES,
@@ -19,7 +20,7 @@ from agents.engines.vllm_placement import (
     place_on_vllm,
     weight_bytes,
 )
-from agents.errors import InputError
+from agents.errors import EngineError, InputError
 from agents.manifest import Member
 from agents.placement import EngineSpec, EnsembleWeights
 
@@ -88,6 +89,23 @@ def test_a_base_that_no_member_needs_has_no_engine(
     assert layout(placed(only, Device(False, 80 * GIB), tmp_path, monkeypatch)) == [("dora", {"dora": None})]
 
 
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_nothing_is_merged_for_an_ensemble_that_does_not_fit(
+    on_cpu: bool, weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"weights of base .* dora .* whole "):
+        placed(weights, Device(on_cpu, 2 * GIB), tmp_path, monkeypatch)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_merged_checkpoint_is_as_large_as_what_was_planned_for_it(
+    weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(weights, Device(False, 80 * GIB), tmp_path, monkeypatch)
+    [merged] = (folder for folder in (tmp_path / "merged").iterdir() if folder.is_dir())
+    assert weight_bytes(merged, "bfloat16") == weight_bytes(weights.base, "bfloat16")
+
+
 def test_weights_are_counted_in_the_precision_they_are_loaded_in(weights: EnsembleWeights) -> None:
     assert weight_bytes(weights.base, "float32") == 4 * TINY_PARAMETERS
     assert weight_bytes(weights.base, "bfloat16") == 2 * TINY_PARAMETERS
@@ -150,3 +168,12 @@ def test_memory_that_file_caches_hold_counts_as_available(tmp_path: Path) -> Non
     meminfo.write_text("MemTotal:       24000000 kB\nMemFree:          600000 kB\nMemAvailable:   20000000 kB\n")
     assert available_memory(meminfo) == 20_000_000 * 1024
     assert available_memory(tmp_path / "none") > 0
+
+
+def test_a_cpu_without_a_compiler_is_refused_before_vllm_starts_and_dies(tmp_path: Path) -> None:
+    compiler = tmp_path / "clang++"
+    for environment in ({"PATH": str(tmp_path)}, {"PATH": str(tmp_path), "CXX": "clang++"}):
+        with pytest.raises(EngineError, match=r"needs a C\+\+ compiler on a CPU; found no "):
+            require_compiler(environment)
+    compiler.touch(mode=0o755)
+    require_compiler({"PATH": str(tmp_path), "CXX": "clang++"})

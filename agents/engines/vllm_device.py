@@ -1,0 +1,59 @@
+"""What has to be so before vLLM starts: its environment, a device it was built for, and on a CPU a compiler."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from agents.engines.vllm_options import VllmOptions
+from agents.errors import EngineError, MissingExtraError
+
+
+def prepare_environment(options: VllmOptions) -> None:
+    """Sets what vLLM reads from the environment only, before it is imported; the user's own values stay."""
+    defaults = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(options.ready_timeout_seconds),
+        "VLLM_CPU_KVCACHE_SPACE": str(options.cpu_cache_gib),
+        # Idle threads of one engine must not spin on the cores that another one needs.
+        "GOMP_SPINCOUNT": "1000",
+        # On a CPU vLLM pins the threads of all engines to the same cores, and keeps one core for each one's scheduler.
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+def device_type() -> str:
+    """What vLLM was built for and finds: cuda, rocm, cpu, …
+
+    Raises MissingExtraError without vLLM, and EngineError that names the build of torch when it finds no device.
+    """
+    try:
+        import torch
+        from vllm.platforms import current_platform
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the vllm engine needs {error.name or 'vllm'}, which is not installed; "
+            "run in the project's folder: docker/install.sh cpu, or on a GPU: pip install -e '.[vllm]'"
+        ) from None
+    build = f"torch {torch.__version__}"
+    if current_platform.is_cpu():
+        return "cpu"
+    if current_platform.is_unspecified():
+        raise EngineError(f"vLLM found no device it can use with {build}; needed: a GPU and the build of torch for it")
+    if current_platform.is_cuda_alike() and not torch.cuda.is_available():
+        raise EngineError(f"no GPU that {build} can use was found; needed: one, or the CPU build of vLLM (vllm-cpu)")
+    return str(current_platform.device_name)
+
+
+def require_compiler(environment: Mapping[str, str] = os.environ) -> None:
+    """On a CPU vLLM compiles at the first request for log-probs, and dies there without a compiler.
+
+    Raises EngineError when neither g++ nor what CXX names is in the PATH of ``environment``.
+    """
+    compiler = environment.get("CXX") or "g++"
+    if shutil.which(compiler, path=environment.get("PATH", os.defpath)) is None:
+        raise EngineError(f"vLLM needs a C++ compiler on a CPU; found no {compiler}; expected g++, or one named by CXX")
