@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
-from agents.answering import answer_to_file
-from agents.errors import AiacError, outcome_of
-from agents.files import read_question_file
-from agents.loading import load_from_environment
-from agents.rules import edition_from_environment
-from agents.writing import require_writable
+from agents.command_line import run_reported
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,18 +27,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.batch_size < 1:
         parser.error(f"--batch_size: found {options.batch_size}; expected 1 or more")
-    try:
+
+    def work() -> None:
         asyncio.run(_answer(options.input_file, options.output_file, options.batch_size, options.verbose))
-    except AiacError as error:
-        sys.stderr.write(f"answer_agent: {error}\n")
-        return outcome_of(error).exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("answer_agent: interrupted; nothing was written\n")
-        return 130
-    return 0
+
+    return run_reported("answer_agent", work, "nothing was written")
 
 
 async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) -> None:
+    # Imported here, so that a package that is not installed is an error like any other.
+    from agents.answering import answer_to_file
+    from agents.files import read_question_file
+    from agents.loading import load_from_environment
+    from agents.rules import edition_from_environment
+    from agents.writing import require_writable
+
     edition = edition_from_environment()
     rows = read_question_file(source)
     require_writable(target)
@@ -52,5 +52,12 @@ async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) ->
         await loaded.close()
 
 
+def leave(code: int) -> NoReturn:
+    """Ends the process at once. To give a model's memory back first takes a second, which counts against the limit."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

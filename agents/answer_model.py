@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 from agents.answer_prompt import find_question
+from agents.background_loop import BackgroundLoop
 from agents.deadline import MARGIN_SECONDS, Deadline
 from agents.loading import LoadedEnsemble, load_from_environment
+from agents.model_file import Result, respond
 from agents.prompts import PromptRenderer
 from agents.rules import edition_from_environment
 from agents.schema import Question
-
-T = TypeVar("T")
-Result = tuple[T, int | None, float | None]
 
 
 class AAgent:
@@ -40,11 +36,8 @@ class AAgent:
         **ignored: Any,
     ) -> None:
         self.edition = edition_from_environment(edition)
-        # Their interface is synchronous and ours is not: one loop on a thread of its own serves every call.
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="aiac-agent", daemon=True)
-        self._thread.start()
-        self._loaded = loaded or self._run(load_from_environment(ensemble, engine))
+        self._loop = BackgroundLoop()
+        self._loaded = loaded or self._loop.run(load_from_environment(ensemble, engine))
         self._renderer = PromptRenderer(self._loaded.engine.tokenizer, self._loaded.engine.max_tokens)
 
     @property
@@ -69,20 +62,16 @@ class AAgent:
         generation of at most ``max_new_tokens`` (512) tokens. Tokens and seconds are None unless ``tgps_show`` is set,
         as in the organisers' own model. ``system_prompt`` is part of their prompt, not of ours.
         """
-        started = time.perf_counter()
-        prompts = [message] if isinstance(message, str) else message
-        texts = self._run(self._respond(prompts, kwargs))
-        spent: tuple[int | None, float | None] = (None, None)
-        if kwargs.get("tgps_show"):
-            tokens = sum(len(self.tokenizer.encode(text, add_special_tokens=False)) for text in texts)
-            spent = (tokens, time.perf_counter() - started)
-        return (texts[0], *spent) if isinstance(message, str) else (texts, *spent)
+        return respond(
+            message,
+            lambda prompts: self._loop.run(self._respond(prompts, kwargs)),
+            lambda: self.tokenizer,
+            tgps_show=bool(kwargs.get("tgps_show")),
+        )
 
     def close(self) -> None:
         """Frees the ensemble; the agent cannot be used afterwards."""
-        self._run(self._loaded.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+        self._loop.run(self._loaded.close())
         self._loop.close()
 
     async def _respond(self, prompts: list[str], kwargs: dict[str, Any]) -> list[str]:
@@ -111,6 +100,3 @@ class AAgent:
     async def _answer(self, question: Question, deadline: Deadline) -> str:
         verdict = await self._loaded.answerer.answer(question, deadline)
         return json.dumps(verdict.answer.canonical(), ensure_ascii=False)
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

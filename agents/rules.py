@@ -14,7 +14,6 @@ their code would crash do these functions go on: the row counts as failed. That 
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from agents.bundle import setting
 from agents.errors import InputError, describe
 from agents.schema import LETTERS
 
@@ -41,6 +41,8 @@ DEFAULT_EDITION = "oct2025_aiac"
 """What holds when nobody names an edition: the shortest time there is, so that no referee finds an answer late."""
 
 _EDITIONS = ("jul2025_iisc", DEFAULT_EDITION, "feb2026_iitd")
+ALIASES = {"aaipl-2025-07": "jul2025_iisc", "aiac-2025-10": DEFAULT_EDITION, "aaipl-2026-02": "feb2026_iitd"}
+"""Other names of the editions: the tournament, the year, the month."""
 _REQUIRED = ("topic", "question", "choices", "answer")
 _MIN_CHOICE_CHARS = 3
 _WORD = re.compile(r"\S+")
@@ -97,12 +99,16 @@ def edition_names() -> tuple[str, ...]:
 
 
 def edition_from_environment(name: str | None = None) -> Edition:
-    """The edition that is named, else that of AIAC_EDITION, else the default. Raises as ``load_edition`` does."""
-    return load_edition(name or os.environ.get("AIAC_EDITION") or DEFAULT_EDITION)
+    """The edition that is named, else that of AIAC_EDITION or the bundle's, else the default.
+
+    Raises as ``load_edition`` and ``agents.bundle.read_bundle`` do.
+    """
+    return load_edition(name or setting("edition") or DEFAULT_EDITION)
 
 
 def load_edition(name: str) -> Edition:
-    """The edition called ``name``. Raises InputError, which lists the known names, when there is none."""
+    """The edition called ``name``, or by one of ``ALIASES``. Raises InputError, which lists them, for any other."""
+    name = ALIASES.get(name, name)
     if name not in _EDITIONS:
         raise InputError("edition", describe(name), f"one of {', '.join(_EDITIONS)}")
     table = tomllib.loads(files(__package__).joinpath("editions", f"{name}.toml").read_text(encoding="utf-8"))
@@ -118,7 +124,8 @@ def filter_questions(rows: Sequence[Any], count_tokens: CountTokens, edition: Ed
     fewer than half of ``rows`` pass, the result is the empty list. Raises only what ``count_tokens`` raises: rows on
     which the organisers' code would crash (see the top of this file) are dropped.
     """
-    survivors = [row for row in map(_parse, rows) if row is not None and _question_passes(row, count_tokens, edition)]
+    parsed = [row for row in map(_parse, rows) if row is not None]
+    survivors = [row for row in parsed if broken_question_rule(row, count_tokens, edition) is None]
     return survivors if len(survivors) >= FILTER_FRACTION * len(rows) else []
 
 
@@ -129,7 +136,7 @@ def filter_answers(rows: Sequence[Any], count_tokens: CountTokens, edition: Edit
     ``count_tokens`` raises: rows on which the organisers' code would crash (see the top of this file) give None.
     """
     parsed = [_parse(row) for row in rows]
-    return [row if row is not None and _answer_passes(row, count_tokens, edition) else None for row in parsed]
+    return [row if broken_answer_rule(row, count_tokens, edition) is None else None for row in parsed]
 
 
 def score_answer(question: Mapping[str, Any], answer: Mapping[str, Any] | None) -> bool:
@@ -165,25 +172,48 @@ def _parse(row: Any) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def _question_passes(row: Mapping[str, Any], count_tokens: CountTokens, edition: Edition) -> bool:
-    if not all(field in row for field in _REQUIRED):
-        return False
+def broken_question_rule(row: Any, count_tokens: CountTokens, edition: Edition) -> str | None:
+    """The first rule of the question filter that ``row`` breaks, as a sentence's end; None when it passes.
+
+    A row is a dict or JSON text of one. The sentence quotes nothing longer than ``errors.describe`` lets through.
+    """
+    parsed = _parse(row)
+    if parsed is None:
+        return f"not an object: {describe(row)}"
+    row = parsed
+    for field in _REQUIRED:
+        if field not in row:
+            return f"{field}: no such field"
     choices = row["choices"]
     # A list, not any sequence: theirs also turns away tuples, which only Python code can hand it.
-    if not isinstance(choices, list) or len(choices) != edition.choices:
-        return False
+    if not isinstance(choices, list):
+        return f"choices: {describe(choices)}, not a list"
+    if len(choices) != edition.choices:
+        return f"choices: {len(choices)} of them, not {edition.choices}"
     letters = LETTERS[: edition.choices]
-    if not all(_choice_passes(choice, letters) for choice in choices):
-        return False
-    counted = [row["question"], row["answer"], *choices]
+    for place, choice in enumerate(choices):
+        if not _choice_passes(choice, letters):
+            expected = f"at least {_MIN_CHOICE_CHARS} characters that begin with one of {letters}"
+            return f"choices[{place}]: {describe(choice)}, not {expected}"
     explanation = row.get("explanation", MISSING)
-    if not all(map(_is_countable, [*counted, explanation])):
-        return False
-    tokens = sum(map(count_tokens, counted)) - edition.question_tokens_allowance
-    return (
-        tokens < edition.question_tokens
-        and tokens + count_tokens(explanation) <= edition.question_with_explanation_tokens
-    )
+    for field, text in (("question", row["question"]), ("answer", row["answer"]), ("explanation", explanation)):
+        if not _is_countable(text):
+            return f"{field}: {describe(text)}, not a string of valid text"
+    if not all(map(_is_countable, choices)):
+        return "choices: a lone surrogate, not valid text"
+    tokens = count_question_tokens(row, count_tokens, edition)
+    if tokens >= edition.question_tokens:
+        return f"question, answer and choices: {tokens} tokens, not fewer than {edition.question_tokens}"
+    tokens += count_tokens(explanation)
+    if tokens > edition.question_with_explanation_tokens:
+        return f"with the explanation: {tokens} tokens, not at most {edition.question_with_explanation_tokens}"
+    return None
+
+
+def count_question_tokens(row: Mapping[str, Any], count_tokens: CountTokens, edition: Edition) -> int:
+    """What the question filter compares with ``question_tokens``. ``row`` passes its other rules."""
+    counted = [row["question"], row["answer"], *row["choices"]]
+    return sum(map(count_tokens, counted)) - edition.question_tokens_allowance
 
 
 def _choice_passes(choice: Any, letters: str) -> bool:
@@ -191,18 +221,28 @@ def _choice_passes(choice: Any, letters: str) -> bool:
     return isinstance(choice, str) and len(choice) >= _MIN_CHOICE_CHARS and choice[0].upper() in letters
 
 
-def _answer_passes(row: Mapping[str, Any], count_tokens: CountTokens, edition: Edition) -> bool:
+def broken_answer_rule(row: Any, count_tokens: CountTokens, edition: Edition) -> str | None:
+    """The first rule of the answer filter that ``row`` breaks, worded as in ``broken_question_rule``; None if none."""
+    parsed = _parse(row)
+    if parsed is None:
+        return f"not an object: {describe(row)}"
     # Without an answer there is nothing to count either, so None stands for both a missing and a null one.
-    answer: Any = row.get("answer")
-    reasoning: Any = row.get("reasoning", MISSING)
-    if not (_is_countable(answer) and _is_countable(reasoning)):
-        return False
+    answer: Any = parsed.get("answer")
+    reasoning: Any = parsed.get("reasoning", MISSING)
+    for field, text in (("answer", answer), ("reasoning", reasoning)):
+        if not _is_countable(text):
+            return f"{field}: {describe(text)}, not a string of valid text"
     letters = LETTERS[: edition.choices]
     # Longer text and the empty text are not held against the letters: they pass here and score nothing.
     if len(answer) == 1 and answer not in letters + letters.lower():
-        return False
+        return f"answer: {describe(answer)}, not one of {letters}"
     tokens = count_tokens(answer)
-    return tokens < edition.answer_tokens and tokens + count_tokens(reasoning) < edition.answer_with_reasoning_tokens
+    if tokens >= edition.answer_tokens:
+        return f"answer: {tokens} tokens, not fewer than {edition.answer_tokens}"
+    tokens += count_tokens(reasoning)
+    if tokens >= edition.answer_with_reasoning_tokens:
+        return f"answer and reasoning: {tokens} tokens, not fewer than {edition.answer_with_reasoning_tokens}"
+    return None
 
 
 def _is_countable(text: Any) -> bool:

@@ -1,0 +1,83 @@
+"""Proposers and gates behind their protocols, and proposals to send through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.gates import read_draft
+from agents.proposal import Draft, Proposal, RejectedError
+from agents.schema import Question
+from agents.solver_proposer import write_draft
+
+SEATING = "Seating Arrangements (Linear, Circular)"
+FAMILY_TREE = "Puzzles involving generations and family tree logic"
+BEES = {
+    "question": "Which of these is made by bees in their hives?",
+    "choices": ["A) Honey", "B) Concrete", "C) Paper money", "D) Electricity"],
+    "answer": "A",
+    "explanation": "Bees collect nectar and make honey of it.",
+}
+
+
+def proved(seed: int, topic: str = SEATING, level: str = "easy") -> Proposal:
+    """A solver's proposal."""
+    return read_draft(write_draft(topic, level, seed))
+
+
+def unproved(number: int, *, topic: str = "Trivia", level: str = "easy", hardness: float | None = None) -> Proposal:
+    """As of a model: no structure known. Other numbers share hardly a run of words."""
+    words = [f"word{number}x{place}" for place in range(12)]
+    text = f"Which of these is the one that {' '.join(words)}?"
+    question = Question(text, tuple(f"{kind} {number}" for kind in ("red", "green", "blue", "grey")), topic, 2)
+    return Proposal(question, "It is blue because it says so.", "model", level, hardness=hardness)
+
+
+@dataclass
+class FakeProposer:
+    """Writes what ``write`` gives for the number of the call; hangs when ``write`` is None. Counts its calls."""
+
+    write: Callable[[int], Any] | None = None
+    name: str = "model"
+    topics: tuple[str, ...] | None = None
+    calls: int = 0
+    cancelled: int = 0
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def covers(self, topic: str) -> bool:
+        return self.topics is None or topic in self.topics
+
+    async def propose(self, topic: str, level: Any, seed: int) -> Draft:
+        self.calls += 1
+        self.entered.set()
+        if self.write is None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        assert self.write is not None
+        row = self.write(self.calls)
+        return row if isinstance(row, Draft) else Draft(row, topic, self.name, str(level))
+
+
+@dataclass
+class FakeGate:
+    """Lets through what ``judge`` returns, refuses what it raises."""
+
+    name: str = "agreement"
+    judge: Callable[[Proposal], Proposal] = lambda proposal: proposal
+    seen: int = 0
+
+    async def check(self, proposal: Proposal) -> Proposal:
+        self.seen += 1
+        return self.judge(proposal)
+
+
+def refuse(reason: str) -> Callable[[Proposal], Proposal]:
+    def judge(proposal: Proposal) -> Proposal:
+        raise RejectedError(reason)
+
+    return judge
