@@ -10,6 +10,19 @@ from agents.schema import Question
 from training.curation.rows import CuratedRow
 from training.recipe import TrainRecipe
 
+PUZZLE = CuratedRow(
+    "puzzles/train/syllogism-hard-0f",
+    "puzzles",
+    "train",
+    "syllogism",
+    Question("All lamps are coats. What follows?", ("Nothing", "Some coats are lamps", "No coats", "Lamps"), key=1),
+    0.9,
+    "hard",
+    "0f",
+    "Certain by statement 1.",
+)
+"""A curated puzzle: it alone has an explanation."""
+
 WORDS = ("pink", "green", "blue", "black", "white", "red")
 
 

@@ -1,4 +1,4 @@
-"""Question files as rows with a key, to be scored: read whole, and known by their hash."""
+"""Rows with a key, to be scored: of a question file, read whole, or held-out puzzles; both known by their hash."""
 
 from __future__ import annotations
 
@@ -8,32 +8,59 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from agents.errors import InputError
 from agents.models.download import sha256_of
 from agents.schema import Question
-from training.sources.files import file_rows
-from training.sources.source import Dropped
+from training.curation.collect import Tally, read_keyed
+from training.sources import PUZZLES, read_source
+from training.sources.files import file_rows, find_data
+from training.sources.source import Dropped, SourceRow, Split
 
 
 @dataclass(frozen=True)
 class KeyedRow:
-    """A question with its key, and the source it came from: the one it names, else its file's name."""
+    """A question with its key, and the source it came from: the one it names, else its file's name.
+
+    ``level`` is how hard it is, where its source measures that.
+    """
 
     source: str
     question: Question
     key: int
+    level: str | None = None
 
 
 @dataclass(frozen=True)
 class DataFile:
-    """The rows read from one file, why others were left out, and the file's SHA-256."""
+    """The rows read from one file, why others were left out, and its SHA-256. Of puzzles it is that of the rows."""
 
-    path: Path
+    name: str
     sha256: str
     rows: list[KeyedRow]
     skipped: Counter[str]
+
+
+def named_data(name: str, *, limit: int | None = None, seed: int = 0) -> DataFile:
+    """The rows of a question file by its path or its name in AIAC_DATA_DIR, or of ``puzzles:SPLIT``.
+
+    Of a file, ``limit`` and ``seed`` are those of ``read_data``; of puzzles ``limit`` rows are made, balanced over
+    families and levels. Raises as ``read_data`` does, and InputError for puzzles without a limit or of no known split.
+    """
+    if not is_made(name):
+        return read_data(find_data(name), limit=limit, seed=seed)
+    split = name.removeprefix(PUZZLES).removeprefix(":")
+    tally = Tally()
+    # What is no split is refused by the source itself.
+    made = read_source(PUZZLES, cast(Split, split), seed=seed, limit=limit)
+    rows = list(map(_keyed, read_keyed(made, tally, lambda rows: None)))
+    return DataFile(name, tally.content_sha256, rows, Counter())
+
+
+def is_made(name: str) -> bool:
+    """Whether ``named_data`` makes these rows, so that no file needs to be there."""
+    return name.partition(":")[0] == PUZZLES
 
 
 def read_data(path: Path, *, limit: int | None = None, seed: int = 0) -> DataFile:
@@ -47,14 +74,20 @@ def read_data(path: Path, *, limit: int | None = None, seed: int = 0) -> DataFil
     for row in file_rows(path, "test"):
         if isinstance(row, Dropped):
             skipped[row.reason] += 1
-        elif row.question.key is not None:
-            rows.append(KeyedRow(row.source, row.question, row.question.key))
+        else:
+            rows.append(_keyed(row))
     if not rows:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in skipped.items()) or "it is empty"
         raise InputError(str(path), f"no usable row ({reasons})", "questions with choices and a key")
     if limit is not None and limit < len(rows):
         rows = random.Random(seed).sample(rows, limit)  # noqa: S311
-    return DataFile(path, sha256_of(path), rows, skipped)
+    return DataFile(path.name, sha256_of(path), rows, skipped)
+
+
+def _keyed(row: SourceRow) -> KeyedRow:
+    if row.question.key is None:
+        raise ValueError("a source's row without a key")
+    return KeyedRow(row.source, row.question, row.question.key, None if row.proved is None else row.proved.level)
 
 
 def split_halves(rows: Sequence[Any], seed: int) -> tuple[list[int], list[int]]:

@@ -20,7 +20,7 @@ from agents.placement import OpenEngine
 from agents.prompts import PromptRenderer
 from agents.voter import Voter
 from training.adapters.storage import Dtype
-from training.data import KeyedRow, read_data, split_halves
+from training.data import KeyedRow, named_data, split_halves
 from training.fit import Candidate, Choice, choose, fit_candidates
 from training.member_weights import (
     PlacedWeights,
@@ -31,7 +31,6 @@ from training.member_weights import (
 )
 from training.probes import plain_model, record_probes
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
-from training.sources.files import find_data
 from training.statistics import bootstrap_interval, mcnemar_p, wilson_interval
 
 Advance = Callable[[str, int, int], None]
@@ -106,7 +105,7 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     DiskSpaceError before any work where those would not fit. The manifest is written last.
     """
     fit = plan.fit
-    files = [read_data(find_data(name), limit=fit.rows_per_file, seed=fit.seed) for name in fit.data]
+    files = [named_data(name, limit=fit.rows_per_file, seed=fit.seed) for name in fit.data]
     rows = [row for file in files for row in file.rows]
     checkpoint = await asyncio.to_thread(find_model, plan.model)
     dtype = plan.checkpoint_dtype or checkpoint_dtype(checkpoint)
@@ -142,8 +141,10 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
     model = opened = None
     for done, member in enumerate(chosen):
         advance("recording golden probes", done, len(chosen))
+        # Members of the same weights follow each other. For others there may be no room beside the last ones.
+        if member.name in plan.adapters:
+            model = None
         placed = await asyncio.to_thread(_place, plan, member.name, checkpoint, dtype, advance)
-        # Members of the same weights follow each other.
         if model is None or placed.opens != opened:
             model, opened = await asyncio.to_thread(plain_model, *placed.opens), placed.opens
         updates = {
@@ -163,7 +164,7 @@ async def export_ensemble(plan: ExportPlan, find_model: FindModel, open_engine: 
         answer_prior=_key_prior(rows),
         provenance={
             **plan.provenance,
-            "data": {file.path.name: {"sha256": file.sha256, "rows": len(file.rows)} for file in files},
+            "data": {file.name: {"sha256": file.sha256, "rows": len(file.rows)} for file in files},
             "rejected": {result.name: result.rejected for result in results if result.rejected},
             "pools": [candidate.summary() for candidate in candidates],
             "choice": choice.reason,

@@ -12,11 +12,10 @@ from typing import Any
 from agents.engines.tokenizer import ChatTokenizer
 from agents.errors import InputError
 from agents.prompts import PromptRenderer
-from agents.schema import Question
-from training.collate import Collator, make_collator, split_by_length
+from training.collate import Collator, QuestionCollator, make_collator, split_by_length
 from training.curation.rows import CuratedRow
 from training.curriculum import Plan, make_plan, write_plan
-from training.probing import ProbeSet, draw_probes
+from training.probing import ProbeSet, WritingProbe, draw_probes
 from training.processes import processes
 from training.recipe import MemberRecipe, TrainRecipe
 
@@ -28,14 +27,14 @@ class MemberInputs:
     """Everything that is decided before the first step and stays the same when a run is resumed or restarted."""
 
     seed: int
-    questions: Mapping[str, Question]
+    rows: Mapping[str, CuratedRow]
     """Those trained on, by row id."""
     too_long: int
     """Rows left out because they need more tokens than the recipe's ``run.max_tokens``."""
     plan: Plan
     parts: int
     """Micro-batches a step, over all devices."""
-    probe: ProbeSet
+    probe: ProbeSet | WritingProbe
     collator: Collator
     processing_class: Any
     """The tokenizer as the trainer wants it."""
@@ -57,26 +56,32 @@ def prepare_inputs(
     not end a turn.
     """
     seed = recipe.seed + member.seed
-    renderer = PromptRenderer(ChatTokenizer(checkpoint))
+    tokenizer = ChatTokenizer(checkpoint)
+    renderer = PromptRenderer(tokenizer)
     processing_class = _processing_class(checkpoint)
-    collator = make_collator(renderer, member, end_id=int(processing_class.eos_token_id))
+    collator = make_collator(renderer, tokenizer, member, end_id=int(processing_class.eos_token_id))
     max_tokens = recipe.run.max_tokens
-    questions, too_long = split_by_length(collator, [(row.id, row.question) for row in train], max_tokens)
-    if not questions:
+    rows, too_long = split_by_length(collator, train, max_tokens)
+    if not rows:
         raise InputError("run.max_tokens", str(max_tokens), f"room for some row; all {len(train):,} are longer")
-    plan = make_plan([(r.id, r.difficulty) for r in train if r.id in questions], recipe.plan_recipe(member), seed=seed)
+    plan = make_plan([(r.id, r.difficulty) for r in rows.values()], recipe.plan_recipe(member), seed=seed)
     parts = micro_batches_a_step(recipe, plan, processes().num_processes)
-    probes = draw_probes([row.question for row in validation], recipe.guards.probe_rows, seed=seed)
+    held_out = draw_probes(validation, recipe.guards.probe_rows, seed=seed)
+    probe: ProbeSet | WritingProbe
+    if isinstance(collator, QuestionCollator):
+        probe = WritingProbe(held_out, collator)
+    else:
+        probe = ProbeSet([row.question for row in held_out], renderer, member.method)
     folder.mkdir(parents=True, exist_ok=True)
     with processes().main_process_first():
         write_plan(plan, folder / PLAN_FILE)
     return MemberInputs(
         seed=seed,
-        questions=questions,
+        rows=rows,
         too_long=len(too_long),
         plan=plan,
         parts=parts,
-        probe=ProbeSet(probes, renderer, member.method),
+        probe=probe,
         collator=collator,
         processing_class=processing_class,
         digest=_digest(recipe, member, folder / PLAN_FILE, checkpoint),
@@ -113,8 +118,10 @@ def _processing_class(checkpoint: Path) -> Any:
 def _digest(recipe: TrainRecipe, member: MemberRecipe, plan: Path, checkpoint: Path) -> str:
     from agents.models.checkpoint import verified_base_sha256
 
+    # The plan stands for the data. The usual task is not named, so that runs from before there were two can go on.
+    others = {"alpha_fallbacks", "export", "orders", "data", *(["task"] if member.task == "answer" else [])}
     parts = {
-        "member": member.model_dump(exclude={"alpha_fallbacks", "export", "orders"}),
+        "member": member.model_dump(exclude=others),
         "run": recipe.run.model_dump(exclude={"keep_checkpoints"}),
         "guards": recipe.guards.model_dump(),
         "seed": recipe.seed,

@@ -11,6 +11,7 @@ from agents.errors import MissingExtraError
 from training.adapters.attach import attach_adapter
 from training.adapters.storage import save_adapter
 from training.curation.rows import CuratedRow
+from training.device import device_dtype
 from training.guards import CollapseWatch, GradientWatch, ProbeStats
 from training.member_inputs import MemberInputs, prepare_inputs
 from training.processes import processes
@@ -71,7 +72,7 @@ def train_member(
         member=member,
         adapter=adapter,
         alpha=state.alphas.alpha,
-        rows=len(inputs.questions),
+        rows=len(inputs.rows),
         too_long=inputs.too_long,
         steps=state.step,
         tokens=sum(record.tokens for record in steps),
@@ -105,7 +106,7 @@ class _Attempt:
         trainer = make_trainer(
             model,
             given.processing_class,
-            Schedule(given.plan, given.questions, given.parts, given.seed, 0.5**self.state.collapses),
+            Schedule(given.plan, given.rows, given.parts, given.seed, 0.5**self.state.collapses),
             given.collator,
             self.member,
             self.recipe.run,
@@ -121,7 +122,7 @@ class _Attempt:
 
     def _describe_rows(self) -> None:
         """Heads the log with what is trained on; once, also where a run is gone on with."""
-        described = RowsRecord(0, len(self.inputs.questions), self.inputs.too_long, self.recipe.run.max_tokens)
+        described = RowsRecord(0, len(self.inputs.rows), self.inputs.too_long, self.recipe.run.max_tokens)
         if processes().is_main_process and described not in self.state.records:
             self.log.write(described)
 
@@ -164,7 +165,7 @@ def _load_model(checkpoint: Path, recipe: TrainRecipe) -> Any:
 
     from agents.engines.transformers import load_model
 
-    dtype = getattr(torch, recipe.run.dtype or ("bfloat16" if torch.cuda.is_available() else "float32"))
+    dtype = getattr(torch, recipe.run.dtype or device_dtype())
     if recipe.run.accelerator == "unsloth":
         try:
             from unsloth import FastLanguageModel
@@ -191,4 +192,4 @@ def _export(model: Any, folder: Path, state: RunState, recipe: TrainRecipe) -> P
         return None
     file = checkpoint_at(folder, state.checkpoint_step) / TRAINED_FILE
     load_trained(model, load_file(file), file)
-    return save_adapter(model, folder / ADAPTER_FOLDER, dtype=recipe.release.adapter_dtype)
+    return save_adapter(model, folder / ADAPTER_FOLDER, dtype=recipe.adapter_dtype)

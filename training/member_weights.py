@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.engines.factors import ADAPTER_WEIGHTS
 from agents.errors import InputError
 from agents.models.checkpoint import checkpoint_sha256
 from agents.models.download import sha256_of
 from agents.staging import staged_folder
-from training.adapters.storage import WEIGHTS_FILE, Dtype, copy_adapter
+from training.adapters.storage import Dtype, copy_adapter
 from training.disk import require_disk
 from training.merge import merge
 from training.merging.check import MIN_AGREEMENT
@@ -38,7 +39,7 @@ def place_adapter(output: Path, name: str, adapter: Path, base: Path) -> PlacedW
     Its hash is that of the safetensors file. Raises FileError.
     """
     folder = copy_adapter(adapter, output / MEMBERS_FOLDER / name)
-    return PlacedWeights((base, folder), _fields("adapter", name, sha256_of(folder / WEIGHTS_FILE)))
+    return PlacedWeights((base, folder), _fields("adapter", name, sha256_of(folder / ADAPTER_WEIGHTS)))
 
 
 def place_checkpoint(

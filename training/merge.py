@@ -21,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents.errors import EngineError, FileError, InputError, MissingExtraError
+from agents.errors import EngineError, FileError, InputError
+from agents.missing import missing_package
 from agents.models.checkpoint import verified_base_sha256
 from agents.staging import staged_folder
 from agents.writing import write_whole
@@ -158,4 +159,4 @@ def _require_libraries() -> None:
         import peft  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError(f'{error.name} is not installed; run: pip install "aiac[cpu]"') from None
+        raise missing_package(error.name) from None

@@ -3,7 +3,8 @@
 The prompts of a batch share the template's tokens, and those of a question its text, so a batch is packed as a tree (as
 the engine packs it, ``agents.engines.token_tree``): one sequence without padding in which every shared token stands
 once, with a mask. Its loss and gradients are those of the prompts one by one, since every token sees exactly what it
-would see alone; SmolLM2-135M learns from four times as many rows a minute that way.
+would see alone. On the rows of ``benchmarks.training`` that is a fifth of the tokens of the padded prompts and a 31st
+of the places whose logits are computed, and 12 times as many rows a minute (SmolLM2-135M, two CPU cores).
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from training.adapters.recipe import AdapterRecipe
 from training.curation.recipe import DataRecipe
 from training.curriculum import CurriculumRecipe
 from training.guards import GuardRecipe
+from training.sources import PUZZLES
+from training.sources.files import split_files
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 RecipeModel = TypeVar("RecipeModel", bound=BaseModel)
@@ -37,6 +39,11 @@ class MemberRecipe(Strict):
     """Cyclic orders a letter member is asked in once it serves; None is all of them."""
     objective: Literal["choice", "sft"] = "choice"
     """choice: cross-entropy over the scores of the choices. sft: the key's tokens and the end of the turn."""
+    task: Literal["answer", "question"] = "answer"
+    """question: the member writes questions for the Q-Agent. It learns the whole question by ``objective: sft``, and is
+    asked as ``agents.model_proposer`` asks; ``method`` says nothing then."""
+    data: DataRecipe | None = None
+    """Instead of the recipe's, for this member: what it is to be better at than the others."""
     learning_rate: tuple[float, float] | None = None
     """Instead of the curriculum's, for this member."""
     seed: int = 0
@@ -53,6 +60,8 @@ class MemberRecipe(Strict):
     def _consistent(self) -> MemberRecipe:
         if self.orders is not None and self.method != "letter":
             raise ValueError(f"orders belong to letter members, and the method is {self.method}")
+        if self.task == "question" and (self.objective, self.export) != ("sft", "adapter"):
+            raise ValueError("a member that writes questions has objective: sft and export: adapter")
         if any(b >= a for a, b in zip([self.adapter.alpha, *self.alpha_fallbacks], self.alpha_fallbacks, strict=False)):
             raise ValueError(f"alpha_fallbacks {self.alpha_fallbacks} do not fall from alpha {self.adapter.alpha:g}")
         return self
@@ -88,6 +97,7 @@ class FitRecipe(Strict):
     """The rows that decide what is exported: one half fits, the other chooses. Neither trained on nor reported."""
 
     data: list[str] = Field(min_length=1)
+    """Question files, or ``puzzles:SPLIT``."""
     rows_per_file: int = Field(ge=4)
     seed: int = 0
     prior_rows: int = Field(default=0, ge=0)
@@ -136,17 +146,39 @@ class TrainRecipe(Strict):
     run: RunRecipe = RunRecipe()
     guards: GuardRecipe = GuardRecipe()
     members: list[MemberRecipe] = Field(min_length=1)
-    release: ReleaseRecipe
+    release: ReleaseRecipe | None = None
+    """None where members write questions: their adapters are put into ``output`` as they are, beside no ensemble."""
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainRecipe:
-        names = [member.name for member in self.members] + [member.name for member in self.release.base]
+        base = [] if self.release is None else self.release.base
+        names = [member.name for member in self.members] + [member.name for member in base]
         if len(set(names)) != len(names):
             raise ValueError(f"member names repeat: {', '.join(names)}")
+        if any((member.task == "answer") == (self.release is None) for member in self.members):
+            raise ValueError("a recipe has a release and members that answer, or none and members that write questions")
         for member in self.members:
-            if self.release.engine == "vllm" and member.export == "adapter":
+            if member.task == "question" and {source.name for source in self.data_of(member).sources} != {PUZZLES}:
+                raise ValueError(f"members.{member.name} writes questions, which only the source {PUZZLES} teaches")
+            if self.release is not None and self.release.engine == "vllm" and member.export == "adapter":
                 _require_served_by_vllm(member)
+        by_output: dict[str, DataRecipe] = {}
+        for data in [self.data, *map(self.data_of, self.members)]:
+            if by_output.setdefault(data.output, data) != data:
+                raise ValueError(f"two data sets share the folder {data.output}")
+        if self.release is not None:
+            for data in map(self.data_of, self.members):
+                _require_held_out(self.release.fit.data, data.evaluation)
         return self
+
+    def data_of(self, member: MemberRecipe) -> DataRecipe:
+        """What the member is trained on."""
+        return member.data or self.data
+
+    @property
+    def adapter_dtype(self) -> Literal["float32", "bfloat16"]:
+        """The precision that trained adapters are written in."""
+        return "bfloat16" if self.release is None else self.release.adapter_dtype
 
     def plan_recipe(self, member: MemberRecipe) -> CurriculumRecipe:
         """The curriculum with the member's own learning rate, if it has one."""
@@ -159,6 +191,17 @@ def _require_served_by_vllm(member: MemberRecipe) -> None:
         raise ValueError(f"members.{member.name}: vLLM serves no DoRA adapter; use `export: checkpoint`")
     if member.adapter.rank > RANKS[-1]:
         raise ValueError(f"members.{member.name}: vLLM serves ranks up to {RANKS[-1]}, not {member.adapter.rank}")
+
+
+def _require_held_out(fit: list[str], evaluation: list[str]) -> None:
+    """What decides the release must be kept out of the training rows. Puzzles are: no structure is in two splits.
+
+    Without evaluation files a recipe keeps nothing out, and says so.
+    """
+    kept_out = {file for name in evaluation for file in (name, *split_files(*name.partition(":")[::2]))}
+    for name in fit:
+        if evaluation and name.partition(":")[0] != PUZZLES and not kept_out & {name, Path(name).name}:
+            raise ValueError(f"release.fit.data has {name}, which data.evaluation lacks: list it there too")
 
 
 def read_yaml(path: Path, model: type[RecipeModel], section: str | None = None) -> RecipeModel:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from agents.errors import DamagedModelError, FileError
-from agents.schema import Question
 from training.adapters.attach import parameter_groups
 from training.collate import Collator, MicroBatch, micro_batches
+from training.curation.rows import CuratedRow
 from training.curriculum import Plan
 from training.objective import choice_losses
 from training.processes import processes
@@ -28,7 +28,8 @@ class Schedule:
     """A plan as one run follows it: scaled learning rates, and each step cut into micro-batches."""
 
     plan: Plan
-    questions: Mapping[str, Question]
+    rows: Mapping[str, CuratedRow]
+    """Those of the plan, by their id."""
     parts: int
     """Micro-batches a step, over all devices."""
     seed: int
@@ -45,7 +46,7 @@ class Schedule:
 
     def micro_batch(self, index: int) -> MicroBatch:
         step, part = divmod(index, self.parts)
-        return micro_batches(self.plan.steps[step], self.questions, self.parts, seed=self.seed)[part]
+        return micro_batches(self.plan.steps[step], self.rows, self.parts, seed=self.seed)[part]
 
 
 def make_trainer(

@@ -67,9 +67,10 @@ async def judge_rows(
 
 
 def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
-    """The whole report as JSON-able data: by voter, with intervals by source and topic, bias, calibration and latency.
+    """The whole report as JSON-able data: by voter, with intervals by source, topic and level, bias, calibration and
+    latency.
 
-    Topics are those the rows carry: a row without one counts for none.
+    Topics and levels are those the rows carry: a row without one counts for none.
     """
     voters = list(dict.fromkeys([POOL, *(r.name for r in judged[0].verdict.members), *judged[0].distributions]))
     elapsed_s = [j.verdict.elapsed_ms / 1000 for j in judged]
@@ -113,6 +114,7 @@ def _voter_report(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
         "chance": sum(1 / len(j.row.question.choices) for j in voted) / len(voted),
         "by_source": _accuracy_by([j.row.source for j in voted], correct),
         "by_topic": _accuracy_by([j.row.question.topic for j in voted], correct),
+        "by_level": _accuracy_by([j.row.level or "" for j in voted], correct),
         "letters": letter_shares(predicted),
         "recall_spread": recall_spread(predicted, keys),
         "ece": expected_calibration_error([max(d) for d in distributions], correct),

@@ -24,6 +24,8 @@ def train(
 ) -> None:
     """Build the data, train every member under guard, and release the ensemble of those that beat the base.
 
+    Members that write questions are released as adapters instead.
+
     A run that was stopped goes on where it was when the same command is given again.
     """
     from training.recipe import TrainRecipe, read_yaml
@@ -38,12 +40,11 @@ def train(
         return
 
     from agents.errors import InputError
-    from agents.loading import transformers_openers
     from aiac.commands.export import show_export
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
     from training.processes import processes
-    from training.train import load_rows, release, train_members
+    from training.train import load_rows, release, release_opener, release_writers, train_members
 
     if members:
         known = {member.name: member for member in loaded.members}
@@ -59,16 +60,21 @@ def train(
         runs = train_members(loaded, checkpoint, rows, advance)
         if not state.is_main_process:
             return
-        if not members:
-            [open_engine] = transformers_openers(dtype="float32")
-            done = asyncio.run(release(loaded, runs, lambda name: checkpoint, open_engine, advance))
+        if not members and loaded.release is None:
+            folder = release_writers(loaded, runs, checkpoint)
+        elif not members:
+            done = asyncio.run(release(loaded, runs, lambda name: checkpoint, release_opener(), advance))
     for run in runs:
         for decision in run.decisions:
             typer.echo(f"{run.member.name}: {decision.reason}", err=True)
         typer.echo(f"{run.member.name}: {run.steps} steps, {run.tokens:,} tokens, {run.seconds / 60:.1f} minutes")
         if run.too_long:
             typer.echo(f"{run.member.name}: {run.too_long:,} rows left out, over {loaded.run.max_tokens:,} tokens")
-    if not members:
+    if members:
+        return
+    if loaded.release is None:
+        typer.echo(str(folder))
+    else:
         show_export(done)
 
 

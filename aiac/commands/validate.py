@@ -11,7 +11,7 @@ import typer
 from agents.loading import DEFAULT_ENSEMBLE
 from agents.rules import DEFAULT_EDITION
 
-TOPICS_SHOWN = 60
+PARTS_SHOWN = 60
 """Some sources have a topic a row; the report in JSON has all of them."""
 
 if TYPE_CHECKING:
@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 
 
 def validate(
-    data: Annotated[list[str], typer.Argument(help="Question files with keys: paths, or names in AIAC_DATA_DIR.")],
+    data: Annotated[
+        list[str], typer.Argument(help="Question files with keys, by path or name in AIAC_DATA_DIR; or puzzles:test.")
+    ],
     ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = DEFAULT_ENSEMBLE,
-    limit: Annotated[int | None, typer.Option(min=1, help="Rows drawn from each file; all when not given.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Rows drawn from each file, or made; all of a file when not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of that draw.")] = 0,
     edition: Annotated[
         str, typer.Option(help="The edition whose seconds an answer bound each answer.")
@@ -37,7 +41,7 @@ def validate(
     ] = False,
     output: Annotated[Path | None, typer.Option("--json", help="Also write the whole report to this file.")] = None,
 ) -> None:
-    """Accuracy by source and topic with 95% Wilson intervals, by member and pool; letters, calibration, latency."""
+    """Accuracy by source, topic and level with 95% Wilson intervals, by member; letters, calibration, latency."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -45,12 +49,11 @@ def validate(
     from agents.rules import load_edition
     from agents.writing import write_whole
     from aiac.commands.opening import open_ensemble
-    from training.data import dump_json, read_data
-    from training.sources.files import find_data
+    from training.data import dump_json, named_data
     from training.validate import POOL, compare, judge_rows, summarise
 
     seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS
-    files = [read_data(find_data(name), limit=limit, seed=seed) for name in data]
+    files = [named_data(name, limit=limit, seed=seed) for name in data]
     rows = [row for file in files for row in file.rows]
 
     async def judge(name: str, *, everybody: bool) -> tuple[LoadedEnsemble, list[Judged]]:
@@ -81,8 +84,7 @@ def validate(
         "deadline_seconds": seconds,
         "concurrency": concurrency,
         "files": {
-            file.path.name: {"sha256": file.sha256, "rows": len(file.rows), "skipped": dict(file.skipped)}
-            for file in files
+            file.name: {"sha256": file.sha256, "rows": len(file.rows), "skipped": dict(file.skipped)} for file in files
         },
         **summarise(judged),
     }
@@ -96,8 +98,9 @@ def validate(
     if output is not None:
         write_whole(output, dump_json(report))
     Console().print(report_table(report))
-    if topics := topic_table(report):
-        Console().print(topics)
+    for part in ("level", "topic"):
+        if table := breakdown_table(report, part):
+            Console().print(table)
     if report["note"]:
         typer.echo(report["note"])
     if "against" in report:
@@ -134,21 +137,28 @@ def report_table(report: dict[str, Any]) -> Table:
     return table
 
 
-def topic_table(report: dict[str, Any]) -> Table | None:
-    """The pool by topic, those of the most rows first; None for rows of fewer than two topics."""
+def breakdown_table(report: dict[str, Any], part: str) -> Table | None:
+    """The pool by ``topic`` or ``level``, those of the most rows first, beside the other ensemble's where there is one.
+
+    None for rows of fewer than two.
+    """
     from rich.markup import escape
     from rich.table import Table
 
-    topics = report["voters"]["pool"]["by_topic"]
-    if len(topics) < 2:
+    cells = report["voters"]["pool"][f"by_{part}"]
+    if len(cells) < 2:
         return None
-    largest = sorted(topics.items(), key=lambda topic: (-topic[1]["rows"], topic[0]))
-    rest = largest[TOPICS_SHOWN:]
+    largest = sorted(cells.items(), key=lambda cell: (-cell[1]["rows"], cell[0]))
+    rest = largest[PARTS_SHOWN:]
     rows = sum(cell["rows"] for _, cell in rest)
-    caption = f"{len(rest):,} more topics with {rows:,} rows are in the report that --json writes" if rest else None
-    table = Table("Topic", "rows", "pool, % [95% interval]", title="Accuracy by topic", caption=caption)
-    for name, cell in largest[:TOPICS_SHOWN]:
-        table.add_row(escape(name), f"{cell['rows']:,}", _interval(cell))
+    caption = f"{len(rest):,} more {part}s with {rows:,} rows are in the report that --json writes" if rest else None
+    title = f"Accuracy by {part}, % [95% interval]"
+    other = report.get("against")
+    columns = [part.capitalize(), "rows", report["ensemble"], *([other["ensemble"]] if other else [])]
+    table = Table(*columns, title=title, caption=caption)
+    for name, cell in largest[:PARTS_SHOWN]:
+        beside = [_interval(other["pool"][f"by_{part}"][name])] if other else []
+        table.add_row(escape(name), f"{cell['rows']:,}", _interval(cell), *beside)
     return table
 
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from char_tokenizer import CharTokenizer
-from training_toys import toy_rows
+from training_toys import PUZZLE, toy_rows
 
 from agents.prompts import PromptRenderer
 from agents.schema import Question
-from training.collate import CompletionCollator, make_collator, micro_batches, split_by_length
+from training.collate import (
+    CompletionCollator,
+    MicroBatch,
+    QuestionCollator,
+    make_collator,
+    micro_batches,
+    split_by_length,
+)
 from training.curriculum import PlanStep
+from training.question_writing import written_question
 from training.recipe import MemberRecipe
 
 ROWS = toy_rows(9)
-QUESTIONS = {row.id: row.question for row in ROWS}
-STEP = PlanStep(4, 0, 1e-3, tuple(QUESTIONS), (False,) * 9)
+KNOWN = {row.id: row for row in ROWS}
+STEP = PlanStep(4, 0, 1e-3, tuple(KNOWN), (False,) * 9)
 END = 7
 
 
@@ -26,24 +35,24 @@ def member(**fields: object) -> MemberRecipe:
 
 @pytest.mark.parametrize("parts", [1, 2, 4, 9])
 def test_micro_batches_hold_the_rows_of_the_step_once_in_order(parts: int) -> None:
-    batches = micro_batches(STEP, QUESTIONS, parts, seed=1)
-    assert [q for batch in batches for q in batch.questions] == list(QUESTIONS.values())
+    batches = micro_batches(STEP, KNOWN, parts, seed=1)
+    assert [row for batch in batches for row in batch.rows] == ROWS
     assert {batch.step_rows for batch in batches} == {9}
-    sizes = [len(batch.questions) for batch in batches]
+    sizes = [len(batch.rows) for batch in batches]
     assert max(sizes) - min(sizes) <= 1
 
 
 def test_orders_do_not_depend_on_how_a_step_is_cut() -> None:
-    whole = micro_batches(STEP, QUESTIONS, 1, seed=1)[0].orders
-    assert [order for batch in micro_batches(STEP, QUESTIONS, 3, seed=1) for order in batch.orders] == whole
-    assert micro_batches(STEP, QUESTIONS, 1, seed=2)[0].orders != whole
+    whole = micro_batches(STEP, KNOWN, 1, seed=1)[0].orders
+    assert [order for batch in micro_batches(STEP, KNOWN, 3, seed=1) for order in batch.orders] == whole
+    assert micro_batches(STEP, KNOWN, 1, seed=2)[0].orders != whole
 
 
 def test_every_place_is_as_likely_for_a_choice() -> None:
     places = Counter(
         order.index(0)
         for step in range(400)
-        for order in micro_batches(PlanStep(step, 0, 1, STEP.row_ids, STEP.replayed), QUESTIONS, 1, seed=0)[0].orders
+        for order in micro_batches(PlanStep(step, 0, 1, STEP.row_ids, STEP.replayed), KNOWN, 1, seed=0)[0].orders
     )
     # 3,600 draws over four places: a standard deviation of 26 around 900.
     assert all(abs(count - 900) < 4 * 26 for count in places.values())
@@ -64,7 +73,7 @@ def test_the_completion_is_the_key_and_the_end_of_the_turn() -> None:
 
 def test_nothing_but_the_completion_is_learnt_from() -> None:
     collator = CompletionCollator(PromptRenderer(CharTokenizer()), member(objective="sft"), end_id=END)
-    batch = micro_batches(STEP, QUESTIONS, 1, seed=1)[0]
+    batch = micro_batches(STEP, KNOWN, 1, seed=1)[0]
     tensors = collator(batch)
     for row, question in enumerate(batch.questions):
         prompt, completion = collator.tokens(question, (0, 1, 2, 3))
@@ -76,9 +85,25 @@ def test_nothing_but_the_completion_is_learnt_from() -> None:
         assert tensors["attention_mask"][row].sum() == length
 
 
+def test_a_member_that_writes_learns_the_whole_question_and_when_to_stop() -> None:
+    tokenizer = CharTokenizer()
+    collator = make_collator(PromptRenderer(tokenizer), tokenizer, member(task="question", objective="sft"), end_id=END)
+    assert isinstance(collator, QuestionCollator)
+    request, written = written_question(PUZZLE)
+    prompt, completion = collator.tokens(PUZZLE)
+    assert request in tokenizer.decode(prompt)
+    assert written not in tokenizer.decode(prompt)
+    assert (tokenizer.decode(completion[:-1]), completion[-1]) == (written, END)
+    assert collator.longest_tokens(PUZZLE) == len(prompt) + len(completion)
+    tensors = collator(MicroBatch([PUZZLE, PUZZLE], [(0, 1, 2, 3)] * 2, 2))
+    learnt = tensors["labels"][1][tensors["labels"][1] != -100].tolist()
+    assert learnt == completion
+
+
 @pytest.mark.parametrize("objective", ["choice", "sft"])
 def test_rows_that_are_too_long_are_left_out(objective: str) -> None:
-    collator = make_collator(PromptRenderer(CharTokenizer()), member(objective=objective), end_id=END)
-    long = Question("Which? " * 50, ("a", "b"), key=0)
-    fits, too_long = split_by_length(collator, [("short", ROWS[0].question), ("long", long)], 200)
-    assert (list(fits), too_long) == (["short"], ["long"])
+    tokenizer = CharTokenizer()
+    collator = make_collator(PromptRenderer(tokenizer), tokenizer, member(objective=objective), end_id=END)
+    long = replace(ROWS[0], id="long", question=Question("Which? " * 50, ("a", "b"), key=0))
+    fits, too_long = split_by_length(collator, [ROWS[0], long], 200)
+    assert (fits, too_long) == ({ROWS[0].id: ROWS[0]}, ["long"])

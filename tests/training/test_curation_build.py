@@ -109,7 +109,7 @@ def test_every_row_read_is_kept_once_or_dropped_for_one_reason(built: Path) -> N
 def test_the_parquet_files_have_the_columns_that_are_promised(built: Path) -> None:
     fields = {field.name: str(field.type) for field in pq.read_schema(built / "train.parquet")}
     assert fields.pop("choices").startswith("list<")
-    strings = dict.fromkeys(("id", "source", "split", "subject", "question", "level", "group"), "string")
+    strings = dict.fromkeys(("id", "source", "split", "subject", "question", "level", "group", "explanation"), "string")
     assert fields == {**strings, "key": "int8", "difficulty": "float"}
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from agents.schema import Question
+from agents.similarity import split_words
 from training.curation.similarity import PERMUTATIONS, Signatures, merge_components, similar_pairs
-from training.curation.text import identity, question_words, shingles, split_words
+from training.curation.text import identity, question_words, shingles
 
 WORDS = [f"w{i}" for i in range(400)]
 

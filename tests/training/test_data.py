@@ -45,7 +45,7 @@ def test_rows_are_read_from_every_kind_of_file(tmp_path: Path, name: str, conten
         ("quiz", "Question 0?", ("yes", "no"), 1),
         ("quiz", "Question 1?", ("yes", "no"), 0),
     ]
-    assert (data.path, data.sha256, data.skipped) == (file, hashlib.sha256(content).hexdigest(), {})
+    assert (data.name, data.sha256, data.skipped) == (name, hashlib.sha256(content).hexdigest(), {})
 
 
 @pytest.mark.parametrize(

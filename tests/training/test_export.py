@@ -16,6 +16,7 @@ from agents.errors import DamagedModelError, FileError, InputError, NotReadyErro
 from agents.loading import load_ensemble, placement, transformers_openers
 from agents.manifest import FILE_NAME, read_manifest
 from agents.schema import Question
+from aiac.commands.arena_teams import read_teams
 from training.export import ExportPlan, export_ensemble
 from training.recipe import ExportRecipe, TrainRecipe, read_yaml
 
@@ -138,4 +139,7 @@ def test_a_recipe_that_is_missing_or_no_yaml(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml")), ids=str)
 def test_every_recipe_of_the_project_can_be_read(file: Path) -> None:
-    assert read_yaml(file, TrainRecipe if "release:" in file.read_text() else ExportRecipe).members
+    if "teams:" in (text := file.read_text()):
+        assert read_teams(file)
+    else:
+        assert read_yaml(file, TrainRecipe if "runs:" in text else ExportRecipe).members

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe, toy_rows
 
+from agents.engines.factors import ADAPTER_WEIGHTS
 from agents.errors import DiskSpaceError, InputError, MissingExtraError
 from agents.schema import Question
-from training.adapters.storage import WEIGHTS_FILE
 from training.curation.rows import CuratedRow
 from training.curriculum import make_plan, read_plan
 from training.member_inputs import PLAN_FILE, micro_batches_a_step
@@ -57,7 +57,7 @@ def run(recipe: TrainRecipe, base: Path, **options: Any) -> MemberRun:
 
 def weights(found: MemberRun) -> dict[str, torch.Tensor]:
     assert found.adapter is not None
-    return load_file(found.adapter / WEIGHTS_FILE)
+    return load_file(found.adapter / ADAPTER_WEIGHTS)
 
 
 def probes(folder: Path) -> list[ProbeRecord]:
@@ -88,6 +88,7 @@ def test_the_log_has_every_step_of_the_plan_and_a_probe_a_chunk(unbroken: tuple[
     assert found.steps == len(plan.steps)
     assert found.tokens == sum(s.tokens for s in steps) > 0
     assert (folder / "runs" / "lora" / "report.html").is_file()
+    assert list((folder / "runs" / "lora").rglob("events.out.tfevents.*"))
 
 
 def test_a_run_killed_in_a_chunk_ends_with_the_same_weights(
@@ -257,7 +258,7 @@ def test_two_processes_under_the_included_configuration_train_the_same_weights(b
     done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
     one = run(toy_recipe(tmp_path / "one", base, [toy_member()], run={"micro_batch_rows": 4}), base)
-    two = load_file(tmp_path / "two" / "runs" / "lora" / "adapter" / WEIGHTS_FILE)
+    two = load_file(tmp_path / "two" / "runs" / "lora" / "adapter" / ADAPTER_WEIGHTS)
     for name, tensor in weights(one).items():
         torch.testing.assert_close(two[name], tensor, atol=1e-5, rtol=1e-4)
 

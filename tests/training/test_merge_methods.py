@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from agents.engines.factors import Factors
 from training.merging.check import compare
-from training.merging.factors import Factors
 from training.merging.methods import dare_ties, ties, truncate, weighted_sum
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -16,7 +17,7 @@ from agents.answerer import Answerer, MemberReport, Verdict
 from agents.manifest import Base, Manifest, Member
 from agents.schema import LETTERS, Answer, Question
 from agents.voter import Vote
-from aiac.commands.validate import TOPICS_SHOWN, topic_table
+from aiac.commands.validate import PARTS_SHOWN, breakdown_table
 from training.data import KeyedRow
 from training.statistics import wilson_interval
 from training.validate import POOL, Judged, compare, judge_rows, summarise
@@ -116,6 +117,11 @@ def test_accuracy_is_given_by_topic_where_rows_carry_one() -> None:
     assert summarise(JUDGED)["voters"][POOL]["by_topic"] == {}
 
 
+def reported(rows: list[Judged], **changes: Any) -> dict[str, Any]:
+    """What `aiac validate` makes of these rows."""
+    return {"ensemble": "ours", **summarise(rows), **changes}
+
+
 def shown(table: Table | None) -> list[list[str]]:
     """The cells of a table as it is printed."""
     console = Console(width=120, record=True, file=io.StringIO())
@@ -126,18 +132,45 @@ def shown(table: Table | None) -> list[list[str]]:
 
 def test_topics_are_a_table_of_their_own_the_largest_first() -> None:
     low, high = (round(100 * bound, 1) for bound in wilson_interval(9, 9))
-    assert shown(topic_table(summarise(BY_TOPIC))) == [
+    assert shown(breakdown_table(reported(BY_TOPIC), "topic")) == [
         ["law [/b]", "9", f"100.0 [{low}, {high}]"],
         ["art", "4", "75.0 [30.1, 95.4]"],
     ]
-    assert topic_table(summarise(BY_TOPIC[:4])) is None
+    assert breakdown_table(reported(BY_TOPIC[:4]), "topic") is None
 
 
 def test_a_source_with_a_topic_a_row_does_not_fill_the_screen() -> None:
-    table = topic_table(summarise([about(f"topic {i}", right=True) for i in range(TOPICS_SHOWN + 7)]))
-    assert len(shown(table)) == TOPICS_SHOWN
+    table = breakdown_table(reported([about(f"topic {i}", right=True) for i in range(PARTS_SHOWN + 7)]), "topic")
+    assert len(shown(table)) == PARTS_SHOWN
     assert table is not None
     assert table.caption == "7 more topics with 7 rows are in the report that --json writes"
+
+
+def measured(level: str | None, *, right: bool) -> Judged:
+    row = judged("puzzles", 0, [0.8, 0.2] if right else [0.2, 0.8], None)
+    return replace(row, row=replace(row.row, level=level))
+
+
+def test_accuracy_is_given_by_level_where_it_is_measured() -> None:
+    rows = [
+        *[measured("easy", right=i < 4) for i in range(5)],
+        measured("hard", right=False),
+        measured(None, right=True),
+    ]
+    found = summarise(rows)["voters"][POOL]["by_level"]
+    assert {name: (cell["correct"], cell["rows"]) for name, cell in found.items()} == {"easy": (4, 5), "hard": (0, 1)}
+    assert (found["easy"]["low"], found["easy"]["high"]) == wilson_interval(4, 5)
+
+
+def test_another_ensemble_stands_beside_in_every_part() -> None:
+    ours = [measured("easy", right=True), measured("easy", right=True), measured("hard", right=False)]
+    theirs = [measured("easy", right=True), measured("easy", right=False), measured("hard", right=False)]
+    against = {"ensemble": "theirs", "pool": summarise(theirs)["voters"][POOL]}
+    table = breakdown_table(reported(ours, against=against), "level")
+    assert [[cell.split(" ")[0] for cell in row] for row in shown(table)] == [
+        ["easy", "2", "100.0", "50.0"],
+        ["hard", "1", "0.0", "0.0"],
+    ]
 
 
 def test_rows_are_judged_in_order_and_each_is_counted() -> None:

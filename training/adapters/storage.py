@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from agents.engines.factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from agents.staging import staged_folder
-
-WEIGHTS_FILE = "adapter_model.safetensors"
-CONFIG_FILE = "adapter_config.json"
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -40,20 +38,20 @@ def write_adapter(folder: Path, tensors: Mapping[str, Any], config: Any, *, dtyp
 
     chosen = None if dtype is None else getattr(torch, dtype)
     whole = {name: tensors[name].detach().to("cpu", chosen).contiguous() for name in sorted(tensors)}
-    save_file(whole, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    save_file(whole, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     # safetensors creates its files for the owner alone; a service often runs as somebody else.
-    (folder / WEIGHTS_FILE).chmod(0o644)
+    (folder / ADAPTER_WEIGHTS).chmod(0o644)
     fields = config.to_dict() | {"inference_mode": True}
     fields["base_model_name_or_path"] = portable_name(str(fields["base_model_name_or_path"] or ""))
     # PEFT keeps module names in a set, and a set of strings has another order in every process.
     fields = {name: sorted(value) if isinstance(value, set) else value for name, value in fields.items()}
-    (folder / CONFIG_FILE).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def copy_adapter(folder: Path, target: Path) -> Path:
     """Copies what an adapter consists of, and nothing else; ``target`` is replaced. Raises FileError."""
     with staged_folder(target) as staging:
-        for name in (WEIGHTS_FILE, CONFIG_FILE):
+        for name in (ADAPTER_WEIGHTS, ADAPTER_CONFIG):
             shutil.copyfile(folder / name, staging / name)
     return target
 

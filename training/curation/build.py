@@ -22,6 +22,7 @@ from training.curation.recipe import DataRecipe
 from training.curation.report import (
     CARD,
     FILE_NAME,
+    PICTURE,
     TRAIN,
     VALIDATION,
     BuildReport,
@@ -35,7 +36,7 @@ from training.curation.split import validation_groups
 from training.disk import require_disk
 from training.sources import SOURCES, read_source
 from training.sources.licences import licence_of, require_trainable
-from training.sources.source import SPLITS, SourceRow, Split
+from training.sources.source import SPLITS, Proved, SourceRow, Split
 
 Advance = Callable[[str, int, int | None], None]
 """Told a stage, the rows done and the rows in all, where they are known."""
@@ -76,7 +77,7 @@ def build_data(
         report = _report(recipe, scorer, selection, splits, files, sources, evaluation)
         (folder / FILE_NAME).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / CARD).write_text(data_card(report), encoding="utf-8")
-        write_composition(report, folder / "composition.svg")
+        write_composition(report, folder / PICTURE)
         advance("writing", report.rows, report.rows)
     return report
 
@@ -138,9 +139,8 @@ def _curate(
     balanced = balance_keys([[selection.rows[i].question for i in side] for side in sides], recipe.seed)
     questions = [question for split in balanced for question in split]
     advance("scoring difficulty", 0, len(questions))
-    difficulties = [float(value) for value in (scorer or heuristic_difficulty)(questions)]
-    if len(difficulties) != len(questions) or not all(0 <= value <= 1 for value in difficulties):
-        raise ValueError("a scorer gives one number from 0 to 1 a question")
+    proved = [selection.rows[i].proved for side in sides for i in side]
+    difficulties = _difficulties(questions, proved, scorer or heuristic_difficulty)
     advance("scoring difficulty", len(questions), len(questions))
     group_names: dict[int, str] = {}
     for row, group in zip(selection.rows, selection.groups, strict=True):
@@ -152,8 +152,33 @@ def _curate(
     return train, validation
 
 
+def _difficulties(questions: Sequence[Question], proved: Sequence[Proved | None], scorer: Scorer) -> list[float]:
+    """One difficulty a question: scored, or as it was proved, brought to the scale of the scored ones by rank.
+
+    The two kinds of number cannot be compared, their ranks can: a proved row that stands at 0.4 of its own scale is put
+    where 0.4 of the scored rows are easier, so that easy, medium and hard puzzles fall among the easiest, the middle
+    and the hardest third of the others. Where nothing is scored, a proved difficulty stays as it is.
+    """
+    import numpy as np
+
+    asked = [question for question, known in zip(questions, proved, strict=True) if known is None]
+    scored = [float(value) for value in scorer(asked)] if asked else []
+    if len(scored) != len(asked) or not all(0 <= value <= 1 for value in scored):
+        raise ValueError("a scorer gives one number from 0 to 1 a question")
+    remaining = iter(scored)
+    return [
+        next(remaining)
+        if known is None
+        else float(np.quantile(scored, known.difficulty))
+        if scored
+        else known.difficulty
+        for known in proved
+    ]
+
+
 def _curated(row: SourceRow, question: Question, difficulty: float, level: str, group: str) -> CuratedRow:
-    return CuratedRow(row.id, row.source, row.split, row.subject, question, difficulty, level, group)
+    explanation = None if row.proved is None else row.proved.explanation
+    return CuratedRow(row.id, row.source, row.split, row.subject, question, difficulty, level, group, explanation)
 
 
 def _check_disk(rows: Sequence[SourceRow], output: Path, free_bytes: Callable[[Path], int]) -> None:
@@ -206,6 +231,7 @@ def _report(
         recipe=recipe,
         difficulty="heuristic" if scorer is None else "model",
         level_bounds=(lowest[1], lowest[2]),
+        proved=sum(row.proved is not None for row in selection.rows),
         fixed_order=sum(refers_to_place(row.question) for row in everything),
         sources=[
             SourceReport(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from agents.schema import LETTERS
 from training.curation.reasons import CONTAMINATED
-from training.curation.report import BuildReport
+from training.curation.report import PICTURE, BuildReport
 from training.curation.rows import LEVELS
 
 
@@ -19,7 +19,7 @@ def data_card(report: BuildReport) -> str:
         f"{report.rows:,} multiple-choice questions with their keys from {len(report.sources)} sources: {train.rows:,} "
         f"to train on, {validation.rows:,} to validate on. Seed {recipe.seed}. Rows of one group (the same question, "
         f"the same passage, or a similarity of at least {recipe.group_similarity:g}) are all in one file.",
-        "![Rows kept by level, and rows dropped by reason](composition.svg)",
+        f"![Rows kept by level, and rows dropped by reason]({PICTURE})",
         "## Sources",
         _source_table(report),
         "The terms say what the licence allows; they bind whoever trains on the data or passes it on.",
@@ -38,7 +38,7 @@ def data_card(report: BuildReport) -> str:
         "choice refers to the place of another.",
         "## Levels",
         _level_table(report),
-        f"Difficulty is by {_DIFFICULTY[report.difficulty]} Medium begins at {report.level_bounds[0]:.3f}, hard at "
+        f"{_difficulty(report)} Medium begins at {report.level_bounds[0]:.3f}, hard at "
         f"{report.level_bounds[1]:.3f}: a third of all rows each.",
         "## Files",
         _table(
@@ -51,6 +51,18 @@ def data_card(report: BuildReport) -> str:
         "Made with " + ", ".join(f"{name} {version}" for name, version in report.versions.items()) + ".",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _difficulty(report: BuildReport) -> str:
+    scored = f"Difficulty is by {_DIFFICULTY[report.difficulty]}"
+    if not report.proved:
+        return scored
+    if report.proved == report.rows:
+        return "Difficulty is measured on each row's proof."
+    return (
+        f"{scored} That of {report.proved:,} rows is measured on their proofs: such a row is put where the share of "
+        "the others that are easier is the share of its own scale that lies below it."
+    )
 
 
 _DIFFICULTY = {

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from agents.similarity import split_words
 from training.curation.contamination import EvaluationIndex
 from training.curation.reasons import CONTAMINATED, CONTRADICTION, EXACT_DUPLICATE
 from training.curation.similarity import Signatures
-from training.curation.text import QuestionWords, digest, identity, question_words, shingles, split_words
+from training.curation.text import QuestionWords, digest, identity, question_words, shingles
 from training.sources.source import Dropped, SourceRow
 
 MIN_PASSAGE_WORDS = 20
@@ -105,7 +106,7 @@ class Collector:
             return
         place = len(self.rows)
         self._place_of[question] = place
-        self.signatures.add(shingles(words))
+        self.signatures.add(_compared(row, words))
         self.rows.append(self._with_own_id(row))
         self.source_numbers.append(source_number)
         self.keys.append(key)
@@ -117,6 +118,14 @@ class Collector:
     def _with_own_id(self, row: SourceRow) -> SourceRow:
         self._ids[row.id] += 1
         return row if self._ids[row.id] == 1 else replace(row, id=f"{row.id}~{self._ids[row.id]}")
+
+
+def _compared(row: SourceRow, words: QuestionWords) -> Sequence[bytes]:
+    """The set whose overlap with another row's is their similarity: runs of words, or a proved row's structure alone.
+
+    Questions made from one template share most of their words and need not share anything else.
+    """
+    return shingles(words) if row.proved is None else [row.proved.fingerprint.encode()]
 
 
 def _stems(text: str, words: QuestionWords) -> Iterator[int]:

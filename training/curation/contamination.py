@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from training.curation.text import QuestionWords, digest, runs
+from agents.similarity import runs
+from training.curation.text import QuestionWords, digest
 
 
 class EvaluationIndex:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from training.sources.puzzles import PUZZLES
 from training.sources.source import Split
 
 Similarity = Annotated[float, Field(gt=0, le=1)]
@@ -18,7 +19,7 @@ class SourceRecipe(BaseModel):
     name: str
     split: Split = "train"
     rows: int | None = Field(default=None, ge=1)
-    """At most so many rows are drawn from it, before cleaning; None draws all."""
+    """At most so many rows are drawn from it, before cleaning; None draws all. Puzzles have no end and need it."""
 
 
 class DataRecipe(BaseModel):
@@ -54,4 +55,6 @@ class DataRecipe(BaseModel):
         drawn = [(source.name, source.split) for source in self.sources]
         if repeated := next((pair for pair in drawn if drawn.count(pair) > 1), None):
             raise ValueError(f"sources must differ: {repeated[0]} ({repeated[1]}) is listed twice")
+        if any(name.partition(":")[0] == PUZZLES for name in self.evaluation):
+            raise ValueError(f"evaluation must not list {PUZZLES}: no structure is in two of their splits")
         return self

@@ -14,6 +14,8 @@ from training.curation.recipe import DataRecipe
 FILE_NAME = "build.json"
 TRAIN, VALIDATION = "train.parquet", "validation.parquet"
 CARD = "card.md"
+PICTURE = "composition.svg"
+"""Which the card shows: where the card goes, it goes too."""
 
 
 class _Frozen(BaseModel):
@@ -74,6 +76,8 @@ class BuildReport(_Frozen):
     recipe: DataRecipe
     difficulty: Literal["heuristic", "model"]
     level_bounds: tuple[float, float]
+    proved: int = 0
+    """Rows whose difficulty was measured on their proof; ``difficulty`` says where that of the others is from."""
     fixed_order: int
     """Rows whose choices refer to each other's place, so that they were not permuted."""
     sources: list[SourceReport]

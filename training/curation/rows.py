@@ -21,6 +21,8 @@ class CuratedRow:
 
     ``difficulty`` is in [0, 1]; ``level`` is one of ``LEVELS``, a third of all rows each. Rows of one ``group``
     resemble each other and are all in one file. ``split`` is the source's own name for the part the row is from.
+    ``explanation`` says why the key holds, where the source proves it. It is for members that write questions: one that
+    answers never sees it.
     """
 
     id: str
@@ -31,6 +33,7 @@ class CuratedRow:
     difficulty: float
     level: str
     group: str
+    explanation: str | None = None
 
 
 def _schema() -> Any:
@@ -48,6 +51,7 @@ def _schema() -> Any:
             ("difficulty", pa.float32()),
             ("level", pa.string()),
             ("group", pa.string()),
+            ("explanation", pa.string()),
         ]
     )
 
@@ -76,6 +80,7 @@ def _record(row: CuratedRow) -> dict[str, Any]:
         "difficulty": row.difficulty,
         "level": row.level,
         "group": row.group,
+        "explanation": row.explanation,
     }
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from agents.schema import Question
+from agents.similarity import runs, split_words
 
 SHINGLE_WORDS = 3
 """With three words a shingle, two WinoGrande twins (one word apart in about twenty) stay below a similarity of 0.8."""
-
-# Operators and currency signs are kept: "3 + 4" and "3 - 4" are two questions. Other punctuation is not.
-_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+|[-+*/=<>%^$€£√×÷±°|&−]")
 
 
 class QuestionWords(NamedTuple):
@@ -22,12 +17,6 @@ class QuestionWords(NamedTuple):
 
     text: list[str]
     choices: list[list[str]]
-
-
-def split_words(text: str) -> list[str]:
-    """Case-folded words, numbers and operators after Unicode NFKC; a text without any is one word."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("'", "").replace("’", "")
-    return _WORD.findall(folded) or [text.strip()]
 
 
 def question_words(question: Question) -> QuestionWords:
@@ -41,12 +30,6 @@ def shingles(words: QuestionWords) -> list[bytes]:
     """
     found = {run for text in (words.text, *words.choices) for run in runs(text, SHINGLE_WORDS)}
     return sorted(run.encode() for run in found)
-
-
-def runs(words: Sequence[str], length: int) -> Iterator[str]:
-    """Every run of ``length`` words; the whole text when it is shorter."""
-    for start in range(max(len(words) - length + 1, 1)):
-        yield " ".join(words[start : start + length])
 
 
 def digest(*texts: str) -> int:

@@ -7,51 +7,17 @@ and loses DoRA's magnitudes, ``convert_to_lora`` loses them too. tests/training/
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.engines.factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS, KEY, PLAIN, Factors, scaling_of
 from agents.errors import DamagedModelError, InputError
 from agents.models.checkpoint import RECORD, read_record
 from agents.models.download import sha256_of
-from training.adapters.storage import CONFIG_FILE, WEIGHTS_FILE, portable_name
+from training.adapters.storage import portable_name
 from training.oplora import RAW
-
-_KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<part>A\.weight|B\.weight|magnitude_vector(\.weight)?)")
-_PLAIN = {
-    "peft_type": "LORA",
-    "bias": "none",
-    "fan_in_fan_out": False,
-    "lora_bias": False,
-    "alpha_pattern": {},
-    "modules_to_save": None,
-    "trainable_token_indices": None,
-}
-"""What ``adapter_config.json`` must say, where it says anything, for the factors to be the whole of an adapter."""
-
-
-@dataclass(frozen=True)
-class Factors:
-    """One module's part of an adapter: ``a`` [rank, in], ``b`` [out, rank], DoRA's ``magnitude`` [out], in float32."""
-
-    a: Any
-    b: Any
-    scaling: float
-    magnitude: Any | None = None
-
-    def delta(self, weight: Any) -> Any:
-        """What the adapter adds to the base's ``weight`` [out, in]; for DoRA that depends on the weight itself.
-
-        DoRA (arXiv 2402.09353, equation 5): W' = m · (W + sBA) / ‖W + sBA‖, the norm over each output's row.
-        """
-        update = self.scaling * (self.b @ self.a)
-        if self.magnitude is None:
-            return update
-        directed = weight + update
-        return (self.magnitude / directed.norm(dim=1))[:, None] * directed - weight
 
 
 @dataclass(frozen=True)
@@ -68,13 +34,13 @@ class Adapter:
 
 def read_adapter(folder: Path) -> Adapter:
     """Raises DamagedModelError for files that are missing or unreadable, InputError for an adapter of another kind."""
-    config = _read_config(folder / CONFIG_FILE)
-    for field, plain in _PLAIN.items():
+    config = _read_config(folder / ADAPTER_CONFIG)
+    for field, plain in PLAIN.items():
         if config.get(field, plain) not in (plain, None):
             raise InputError(
                 f"{folder}: {field}", str(config[field]), f"{plain}: LoRA, rsLoRA or DoRA of linear layers"
             )
-    weights = folder / WEIGHTS_FILE
+    weights = folder / ADAPTER_WEIGHTS
     parts = _by_module(_read_tensors(weights), weights)
     use_rslora, use_dora = bool(config.get("use_rslora")), bool(config.get("use_dora"))
     factors = {}
@@ -85,8 +51,7 @@ def read_adapter(folder: Path) -> Adapter:
         rank = found["A"].shape[0]
         if found["B"].shape[1] != rank:
             raise DamagedModelError(f"{weights}: {module}", f"lora_B of rank {found['B'].shape[1]}", f"rank {rank}")
-        scaling = config["lora_alpha"] / (math.sqrt(rank) if use_rslora else rank)
-        factors[module] = Factors(found["A"], found["B"], scaling, found.get("magnitude"))
+        factors[module] = Factors(found["A"], found["B"], scaling_of(config, rank), found.get("magnitude"))
     return Adapter(
         folder,
         sha256_of(weights),
@@ -143,7 +108,7 @@ def _read_tensors(file: Path) -> dict[str, Any]:
 def _by_module(tensors: Mapping[str, Any], file: Path) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
     for name, tensor in tensors.items():
-        match = _KEY.fullmatch(name)
+        match = KEY.fullmatch(name)
         if name.endswith(RAW):
             raise InputError(str(file), "the raw factors of an OPLoRA training checkpoint", "an exported adapter")
         if match is None:

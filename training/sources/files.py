@@ -45,9 +45,14 @@ def data_folder() -> Path | None:
     return folder
 
 
+def split_files(name: str, split: str) -> list[str]:
+    """The names that the file of a source's split may have."""
+    return [f"{name}.{split}{suffix}" for suffix in (".jsonl.gz", ".jsonl")]
+
+
 def named_file(folder: Path, name: str, split: Split) -> Path:
     """The file of a source's split in a folder. Raises FileError: it lists what the folder has of that source."""
-    paths = [folder / f"{name}.{split}{suffix}" for suffix in (".jsonl.gz", ".jsonl")]
+    paths = [folder / file for file in split_files(name, split)]
     if path := next((path for path in paths if path.is_file()), None):
         return path
     others = sorted(path.name for path in folder.glob(f"{name}.*") if path.name.endswith(SUFFIXES))

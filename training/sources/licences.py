@@ -1,4 +1,4 @@
-"""What may be done with a source, for those read by name and those that are known as files."""
+"""What may be done with a source: those read by name, those known as files, and our own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from agents.errors import InputError
 from training.sources.files import source_of_file
+from training.sources.puzzles import PUZZLES
 from training.sources.reading import SOURCES
 from training.sources.source import Terms
 
@@ -17,7 +18,7 @@ class Licence(NamedTuple):
     terms: Terms
 
 
-_OF_FILES = {
+_OTHERS = {
     "agieval": Licence("MIT", "evaluation only"),
     "bbh_mc": Licence("MIT", "evaluation only"),
     "bigbench_mc": Licence("Apache-2.0", "evaluation only"),
@@ -28,18 +29,19 @@ _OF_FILES = {
     "medmcqa": Licence("MIT", "open"),
     "medqa_us": Licence("MIT", "open"),
     "piqa": Licence("not stated", "unclear"),
+    PUZZLES: Licence("MIT", "open"),
     "socialiqa": Licence("not stated", "unclear"),
     "truthfulqa_mc1": Licence("Apache-2.0", "evaluation only"),
 }
-"""Sources met as files only. BIG-bench (a canary asks not to train on it), TruthfulQA and AGIEval
-are published as benchmarks, without rows to train on."""
+"""Sources met as files only, and the puzzles, which are made here. BIG-bench (a canary asks not to train on it),
+TruthfulQA and AGIEval are published as benchmarks, without rows to train on."""
 
 
 def licence_of(source: str) -> Licence:
     """The licence of a source by its name, as a row carries it; "not known" for a file of unknown origin."""
     if known := SOURCES.get(source):
         return Licence(known.licence, known.terms)
-    return _OF_FILES.get(source, Licence("not known", "unclear"))
+    return _OTHERS.get(source, Licence("not known", "unclear"))
 
 
 def require_trainable(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -13,10 +14,11 @@ from training.sources.distractors import AnswerPool
 from training.sources.files import SUFFIXES, data_folder, file_rows, find_data, named_file
 from training.sources.hub import hub_rows
 from training.sources.open_answers import OPEN_SOURCES
+from training.sources.puzzles import PUZZLES, puzzle_rows
 from training.sources.source import SPLITS, Context, Dropped, RawRow, Source, SourceRow, Split
 
 SOURCES: Mapping[str, Source] = {source.name: source for source in (*CHOICE_SOURCES, *OPEN_SOURCES)}
-"""Every source that can be read by name."""
+"""Every published source that can be read by name. Besides these there is ``PUZZLES``, which nobody publishes."""
 
 
 def read_source(
@@ -24,29 +26,38 @@ def read_source(
 ) -> Iterator[SourceRow | Dropped]:
     """The rows of a source in their order, and in place of each that is no usable question the reason for it.
 
-    ``name`` is one of ``SOURCES``, or a file ending in ``SUFFIXES`` by its path or its name in AIAC_DATA_DIR. A named
-    source is read from ``NAME.SPLIT.jsonl.gz`` (or ``.jsonl``) in AIAC_DATA_DIR where that is set, else from the hub.
-    A file is read whole: a row keeps the split it names, and ``split`` is that of the rows that name none.
+    ``name`` is one of ``SOURCES``, ``PUZZLES``, or a file ending in ``SUFFIXES`` by its path or its name in
+    AIAC_DATA_DIR. A published source is read from ``NAME.SPLIT.jsonl.gz`` (or ``.jsonl``) in AIAC_DATA_DIR where that
+    is set, else from the hub.
+    A file is read whole: a row keeps the split it names, and ``split`` is that of the rows that name none. Puzzles are
+    made here: they have no end, so they need a ``limit`` and are its first rows.
 
     ``limit`` draws that many of the usable rows, each with the same probability (algorithm R of Vitter, 1985), and
     yields them in their order in the source, after the dropped ones; the whole source is still read. ``seed`` decides
     the draw, and the distractors and the key's place where a source publishes none. The same seed gives the same rows.
 
-    Raises InputError for an unknown name or split, FileError for a file that is missing or unreadable, and
-    DownloadError for a hub that cannot be reached: the first two at once, the others when the first row is asked for.
+    Raises InputError for an unknown name or split and for puzzles without a limit, FileError for a file that is missing
+    or unreadable, and DownloadError for a hub that cannot be reached: the first two at once, the others when the first
+    row is asked for.
     """
+    if name == PUZZLES and limit is None:
+        raise InputError(PUZZLES, "no number of rows", "one: puzzles are made as they are asked for, without end")
     rows = _open(name, split, seed)
+    if name == PUZZLES:
+        return islice(rows, limit)
     return rows if limit is None else _draw(rows, limit, seed)
 
 
 def _open(name: str, split: Split, seed: int) -> Iterator[SourceRow | Dropped]:
     if split not in SPLITS:
         raise InputError("split", f"{split!r}", f"one of {', '.join(SPLITS)}")
+    if name == PUZZLES:
+        return puzzle_rows(split, seed=seed)
     if name.endswith(SUFFIXES):
         return file_rows(find_data(name), split)
     source = SOURCES.get(name)
     if source is None:
-        known = ", ".join(SOURCES)
+        known = ", ".join([*SOURCES, PUZZLES])
         raise InputError("source", f"{name!r}", f"a file ending in {' or '.join(SUFFIXES)}, or one of {known}")
     if folder := data_folder():
         return file_rows(named_file(Path(folder), name, split), split, source=name)

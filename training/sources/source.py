@@ -26,6 +26,21 @@ RawRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Proved:
+    """What is known of a question that was made together with its proof. Published questions have none of it.
+
+    ``difficulty`` is in [0, 1], measured on the proof: ``training.sources.puzzles.relative_difficulty``. ``level`` is
+    what that means. Questions of one ``fingerprint`` have one structure, however they are worded. ``explanation`` says
+    why the key holds; it names choices by their text, so it stays true when they are permuted.
+    """
+
+    difficulty: float
+    level: str
+    fingerprint: str
+    explanation: str
+
+
+@dataclass(frozen=True)
 class SourceRow:
     """A question of a source. ``id`` is unique over all sources: source, split and the publisher's id or row number."""
 
@@ -34,6 +49,7 @@ class SourceRow:
     split: Split
     subject: str | None
     question: Question
+    proved: Proved | None = None
 
 
 @dataclass(frozen=True)
