@@ -7,18 +7,20 @@ import sys
 
 import typer
 
+from agents.command_line import INTERRUPTED
 from agents.errors import AiacError, outcome_of
 from aiac.commands import data, models
 from aiac.commands.answer import answer
+from aiac.commands.ask import ask
+from aiac.commands.bundle import bundle
 from aiac.commands.check import check
+from aiac.commands.doctor import doctor
 from aiac.commands.export import export
 from aiac.commands.merge import merge
+from aiac.commands.play import play, report
 from aiac.commands.serve import serve
 from aiac.commands.train import train
 from aiac.commands.validate import validate
-
-INTERRUPTED = 130
-"""The exit code of a process that was interrupted: 128 and the number of SIGINT."""
 
 app = typer.Typer(
     name="aiac",
@@ -29,7 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
-for command in (answer, check, train, validate, merge, export, serve):
+for command in (answer, ask, check, doctor, bundle, train, validate, merge, export, play, report, serve):
     app.command()(command)
 
 

@@ -16,6 +16,9 @@ import typer
 if TYPE_CHECKING:
     from socket import socket
 
+    from fastapi import FastAPI
+    from rich.status import Status
+
     from agents.loading import LoadedEnsemble
     from service.settings import Settings
     from service.state import Load
@@ -56,7 +59,7 @@ async def _run(settings: Settings, load: Load, reserved: socket) -> None:
     from rich.console import Console
 
     from service.app import create_app
-    from service.server import base_url, run_server
+    from service.question_filling import FillingProcess
 
     console = Console(stderr=True, markup=False, highlight=False)
     status = console.status("starting")
@@ -71,7 +74,13 @@ async def _run(settings: Settings, load: Load, reserved: socket) -> None:
 
         return await load(show)
 
-    app = create_app(settings, load_and_show)
+    with FillingProcess() as filling:
+        await _serve(create_app(settings, load_and_show, filling), settings, reserved, status)
+
+
+async def _serve(app: FastAPI, settings: Settings, reserved: socket, status: Status) -> None:
+    from service.server import base_url, run_server
+
     url = base_url(settings.host, reserved.getsockname()[1])
 
     def on_ready() -> None:
