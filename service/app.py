@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -15,51 +17,67 @@ from service.metrics import Metrics
 from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware
 from service.openapi import install_openapi
 from service.problems import install_handlers
+from service.question_filling import make_questioner
 from service.routes.answer import AnswerService, answer_router
 from service.routes.console import console_router
 from service.routes.health import health_router
+from service.routes.matches import matches_router
 from service.routes.metrics import metrics_router
+from service.routes.question import QuestionService, question_router
 from service.settings import Settings
 from service.state import Load, ServiceState
 
 
-def create_app(settings: Settings, load: Load) -> FastAPI:
+def create_app(settings: Settings, load: Load, filling: Executor | None = None) -> FastAPI:
     """The service as an ASGI application; ``app.state.service`` is its ServiceState.
 
     ``load`` runs in the background from start-up on, so that probes are answered meanwhile. Its failure does not stop
     the application: every answer and /ready then say why, and ``ServiceState.error`` holds it. At shutdown, which the
-    server starts once requests are finished, the ensemble is closed. Raises InputError for an edition that is not
-    known.
+    server starts once requests are finished, the ensemble is closed. With ``filling`` questions come from the pool in
+    the settings, which it fills while no answer is in flight; without, each is made when it is asked for, and nothing
+    is kept on disk. Raises InputError for an edition that is not known.
     """
     edition = load_edition(settings.edition)
     state = ServiceState()
     metrics = Metrics(state)
     policy = DeadlinePolicy(limit_s=edition.answer_seconds, margin_s=settings.margin_ms / 1000)
 
+    questioner = make_questioner(settings, state, filling)
+    question_policy = DeadlinePolicy(limit_s=edition.question_seconds, margin_s=settings.margin_ms / 1000)
+
+    def idle() -> bool:
+        return state.settled.is_set() and not state.in_flight
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loading = asyncio.create_task(state.load(load))
+        background = [asyncio.create_task(state.load(load))]
+        if filling is not None:
+            background.append(asyncio.create_task(questioner.keep_filled(idle)))
         try:
             yield
         finally:
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await questioner.close()
             await state.close()
 
     app = FastAPI(
         title="aiac",
         version=version("aiac"),
-        description="Answers multiple-choice questions with a checked ensemble, never late.",
+        description="Answers multiple-choice questions with a checked ensemble and asks proved ones, never late.",
         lifespan=lifespan,
         # FastAPI's pages load their scripts from elsewhere; the document itself is at /openapi.json.
         docs_url=None,
         redoc_url=None,
     )
     app.state.service = state
-    app.include_router(console_router())
+    app.include_router(console_router(edition))
     app.include_router(health_router(state, settings))
-    app.include_router(metrics_router(metrics))
+    app.include_router(metrics_router(metrics, questioner))
     app.include_router(answer_router(AnswerService(state, metrics, policy, settings)))
+    app.include_router(matches_router(Path(settings.matches), state.stopping))
+    app.include_router(question_router(QuestionService(questioner, metrics, question_policy, settings)))
     install_handlers(app)
     install_openapi(app, key_required=settings.api_key is not None)
 

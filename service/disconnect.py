@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
+
+from agents.background import InterruptedWorkError, unless
 
 T = TypeVar("T")
 
@@ -18,16 +19,10 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
     A server tells an application of that by a message alone, so somebody has to listen for it. The body must have been
     read: its messages would be lost here.
     """
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(request.receive))
     try:
-        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        working.cancel()
-        gone.cancel()
+        return await unless(_disconnected(request.receive), work)
+    except InterruptedWorkError:
+        raise ClientDisconnect from None
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -2,18 +2,61 @@
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from agents.answerer import LEFT_OUT, NOT_SERVED, Verdict
+from agents.errors import AiacError
+from agents.gate_counts import GateCounts
 from agents.planner import KINDS
+from agents.question_pool import PoolCount
+from agents.topics import families_of
 from service.state import ServiceState
 
 Outcome = Literal["complete", "degraded", "refused", "busy", "abandoned"]
 
 # Seconds; dense around the limits of the known editions (6 and 9 s, less a margin).
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 5.5, 6, 7, 8, 8.5, 9, 13, 30, 60)
+
+OTHER_TOPICS = "other"
+"""The label of the topics that only a model writes on."""
+
+
+@contextmanager
+def refusals_counted(count: Callable[[], None]) -> Iterator[None]:
+    """Calls ``count`` when the block ends in an error of ours, which goes on."""
+    try:
+        yield
+    except AiacError:
+        count()
+        raise
+
+
+class GateCollector(Collector):
+    """What became of the Q-Agent's drafts, read from its own counts when Prometheus asks."""
+
+    def __init__(self, counts: GateCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        entered = CounterMetricFamily(
+            "aiac_question_drafts", "Drafts of questions that reached a gate", labels=["proposer", "gate"]
+        )
+        refused = CounterMetricFamily(
+            "aiac_question_drafts_refused", "Drafts that a gate refused", labels=["proposer", "gate", "reason"]
+        )
+        for row in self._counts.rows():
+            entered.add_metric([row.proposer, row.gate], row.entered)
+            for reason, number in row.reasons.items():
+                refused.add_metric([row.proposer, row.gate, reason], number)
+        yield entered
+        yield refused
 
 
 class Metrics:
@@ -60,6 +103,24 @@ class Metrics:
         self._batch_questions = Counter(
             "aiac_batch_questions", "Questions that came in batches", registry=self.registry
         )
+        self._questions = Counter(
+            "aiac_questions",
+            "Questions asked by the Q-Agent, by outcome: served, degraded (not what was asked for, or without the "
+            "pool's file), refused (invalid, or none in time)",
+            ["outcome"],
+            registry=self.registry,
+        )
+        for outcome in ("served", "degraded", "refused"):
+            self._questions.labels(outcome)
+        self._question_seconds = Histogram(
+            "aiac_question_seconds",
+            "Seconds from a request's arrival to its question",
+            buckets=(0.005, 0.01, 0.025, *BUCKETS),
+            registry=self.registry,
+        )
+        self._pool = Gauge(
+            "aiac_question_pool", "Questions that wait to be asked", ["topic", "level"], registry=self.registry
+        )
         in_flight = Gauge("aiac_in_flight", "Questions being answered now", registry=self.registry)
         in_flight.set_function(lambda: state.in_flight)
         wait = Gauge(
@@ -68,6 +129,27 @@ class Metrics:
             registry=self.registry,
         )
         wait.set_function(lambda: state.ensemble.answerer.wait_s() if state.ensemble else 0.0)
+
+    def question_served(self, degraded: bool, seconds: float) -> None:
+        """Counts a question asked of the Q-Agent that took ``seconds``."""
+        self._questions.labels("degraded" if degraded else "served").inc()
+        self._question_seconds.observe(seconds)
+
+    def question_refused(self) -> None:
+        """Counts a request for a question that got none."""
+        self._questions.labels("refused").inc()
+
+    def watch_gates(self, counts: GateCounts) -> None:
+        """Shows ``counts`` from now on."""
+        self.registry.register(GateCollector(counts))
+
+    def pool_counted(self, counts: Sequence[PoolCount]) -> None:
+        """Sets how many questions wait. Topics that no puzzle covers count together: anybody may ask for any name."""
+        waiting: collections.Counter[tuple[str, str]] = collections.Counter()
+        for row in counts:
+            waiting[row.topic if families_of(row.topic) else OTHER_TOPICS, row.level] += row.waiting
+        for (topic, level), number in waiting.items():
+            self._pool.labels(topic, level).set(number)
 
     def answered(self, verdict: Verdict, seconds: float) -> None:
         """Counts an answer that took ``seconds`` from the request's arrival."""

@@ -16,6 +16,8 @@ from service.problems import problem_response
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready"})
 """Paths that need no key: probes have none, and the console page asks for it."""
+OPEN_FOLDER = "/console/"
+"""The page's own files, which hold no more than the page."""
 
 
 class ArrivalMiddleware:
@@ -37,14 +39,14 @@ def arrived_s(request: Request) -> float:
 
 
 class KeyMiddleware:
-    """Turns away requests without ``Authorization: Bearer <key>``, except on ``OPEN_PATHS``."""
+    """Turns away requests without ``Authorization: Bearer <key>``, except on ``OPEN_PATHS`` and in ``OPEN_FOLDER``."""
 
     def __init__(self, app: ASGIApp, key: str) -> None:
         self._app = app
         self._key = key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDER):
             await self._app(scope, receive, send)
             return
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")

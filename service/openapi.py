@@ -17,6 +17,7 @@ EASY = {"question": "What is the capital of France?", "choices": ["London", "Par
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 _MEANINGS = {
     401: "The bearer key is missing or wrong.",
+    404: "There is no such question, or match.",
     413: "The body is over the limit.",
     422: "Something sent is wrong: the field, what was found and what is expected.",
     503: "Nothing can answer now (still loading, or loading failed), or more is queued than can be done in time.",
@@ -108,6 +109,35 @@ QUESTIONS_BODY: dict[str, Any] = {
         },
     }
 }
+
+
+_ASK = {
+    "topic": {
+        "type": ["string", "null"],
+        "description": "In any spelling; one that no puzzle covers where AIAC_QUESTION_MODEL is on. Missing: the "
+        "edition's topics in turn.",
+    },
+    "difficulty": {
+        "description": "easy, medium, hard, or a number on the scale of the proofs. Missing: hard.",
+        "anyOf": [{"enum": ["easy", "medium", "hard", None]}, {"type": "number"}],
+    },
+    "seed": {"type": ["integer", "null"], "minimum": 0, "description": "Makes the question now; the same at first."},
+}
+_COUNT = {"type": "integer", "minimum": 0}
+
+
+def _ask_body(fields: dict[str, Any], example: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    schema = {"type": "object", "properties": fields} | ({"required": ["count"]} if required else {})
+    return {
+        "requestBody": {
+            "required": required,
+            "content": {"application/json": {"schema": schema, "example": example}},
+        }
+    }
+
+
+ASK_BODY = _ask_body(_ASK, {"difficulty": "medium"}, required=False)
+ASK_MANY_BODY = _ask_body({**_ASK, "count": _COUNT}, {"count": 5}, required=True)
 
 
 def install_openapi(app: FastAPI, *, key_required: bool) -> None:

@@ -79,7 +79,8 @@ async def run_server(
             log_level=settings.log_level,
             server_header=False,
             timeout_graceful_shutdown=settings.grace_seconds,
-        )
+        ),
+        state,
     )
     watch = asyncio.create_task(_watch(server, state, on_ready))
     try:
@@ -102,13 +103,19 @@ async def _watch(server: _Server, state: ServiceState, on_ready: Callable[[], No
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
         super().__init__(config)
+        self._state = state
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.listening.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # The first thing: it waits for every response to end, and a live match's would not.
+        self._state.stopping.set()
+        await super().shutdown(sockets=sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -10,11 +10,12 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.deadline import MARGIN_SECONDS
-from agents.environment import EXPECTED, one_of, read_settings
+from agents.environment import EXPECTED, MATCHES_FOLDER, one_of, read_settings
 from agents.errors import InputError
 from agents.loading import DEFAULT_ENSEMBLE, ENGINES
 from agents.manifest import TOLERANCE_NATS
-from agents.rules import DEFAULT_EDITION, edition_names, load_edition
+from agents.question_options import QUESTION_MODEL
+from agents.rules import ALIASES, DEFAULT_EDITION, edition_names, load_edition
 
 PREFIX = "AIAC_"
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]
@@ -66,8 +67,8 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(
         None,
-        description="Bearer key that every path but /, /health and /ready asks for, in printable ASCII without "
-        "spaces. Not set, anyone who reaches the port may ask.",
+        description="Bearer key that every path but /, /console/…, /health and /ready asks for, in printable ASCII "
+        "without spaces. Not set, anyone who reaches the port may ask.",
     )
     max_body_bytes: int = Field(
         65_536,
@@ -83,7 +84,8 @@ class Settings(BaseSettings):
         1000,
         ge=1,
         le=100_000,
-        description="Most questions in one request to /answers. A batch may take that many times the edition's limit.",
+        description="Most questions in one request to /answers or /questions. A batch may take that many times the "
+        "edition's limit.",
     )
     batch_concurrency: int = Field(
         8,
@@ -91,6 +93,24 @@ class Settings(BaseSettings):
         le=1024,
         description="Questions of one batch answered at the same time. More keep a large engine busy; on a small one "
         "they only wait for each other, and for other requests.",
+    )
+    question_pool: str | None = Field(
+        None,
+        description="SQLite file of the questions that wait and of all that were asked, with their proofs. Not set: "
+        "questions.sqlite in the cache folder. Several services may share one.",
+    )
+    question_pool_size: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="Questions that wait for each topic and level. More outlast a longer burst and leave more to "
+        "choose the hardest from; making and weighing them takes idle time.",
+    )
+    question_model: bool = QUESTION_MODEL
+    matches: str = Field(
+        MATCHES_FOLDER,
+        min_length=1,
+        description="Folder of the event logs that the console page shows matches from, live; aiac play writes there.",
     )
     grace_seconds: int = Field(
         10,
@@ -121,7 +141,7 @@ class Settings(BaseSettings):
     @field_validator("edition")
     @classmethod
     def _known_edition(cls, value: str) -> str:
-        return one_of(value, edition_names())
+        return one_of(ALIASES.get(value, value), edition_names())
 
     @field_validator("api_key")
     @classmethod

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from agents.background import Foreground
 from agents.errors import AiacError, EngineError, NotReadyError
 from agents.loading import LoadedEnsemble
 
@@ -17,14 +18,18 @@ Load = Callable[[Callable[[str], None]], Awaitable[LoadedEnsemble]]
 
 
 class ServiceState:
-    """Belongs to one event loop. ``settled`` is set once loading has ended, well or badly."""
+    """Belongs to one event loop. ``settled`` is set once loading has ended, well or badly;
+    ``stopping`` once the server is about to stop, so that what would go on for ever ends. ``foreground`` is busy while
+    an answer is in flight, or whatever else somebody waits for the engines with."""
 
     def __init__(self) -> None:
         self.stage = "starting"
         self.ensemble: LoadedEnsemble | None = None
         self.error: AiacError | None = None
         self.in_flight = 0
+        self.foreground = Foreground()
         self.settled = asyncio.Event()
+        self.stopping = asyncio.Event()
 
     def require_ensemble(self) -> LoadedEnsemble:
         """The ensemble. Raises NotReadyError, with the stage or the reason, while there is none."""
@@ -39,7 +44,8 @@ class ServiceState:
         """Counts one question as in flight."""
         self.in_flight += 1
         try:
-            yield
+            with self.foreground.waiting():
+                yield
         finally:
             self.in_flight -= 1
 

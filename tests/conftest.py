@@ -27,3 +27,17 @@ def default_engine(default_checkpoint: Path) -> Iterator[object]:
     engine = TransformersEngine.load(default_checkpoint, dtype="float32")
     yield engine
     asyncio.run(engine.close())
+
+
+@pytest.fixture(scope="session")
+def word_counter(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A checkpoint folder whose tokenizer counts words, for those who only count."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("words")
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").touch()
+    return str(folder)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -15,7 +14,7 @@ from starlette.responses import Response
 
 from agents.answerer import Verdict
 from agents.deadline import Deadline
-from agents.errors import AiacError, BusyError, InputError, QuestionError
+from agents.errors import BusyError, InputError, QuestionError
 from agents.loading import LoadedEnsemble
 from agents.schema import BrokenRow, Question, read_question, read_questions
 from service import schemas
@@ -23,7 +22,7 @@ from service.admission import admit
 from service.body import parse
 from service.deadlines import HEADER, MAX_DEADLINE_MS, DeadlinePolicy, read_deadline_ms
 from service.disconnect import while_connected
-from service.metrics import Metrics
+from service.metrics import Metrics, refusals_counted
 from service.middleware import arrived_s
 from service.openapi import QUESTION_BODY, QUESTIONS_BODY, problems
 from service.problems import JsonResponse
@@ -77,7 +76,7 @@ class AnswerService:
 
         Raises NotReadyError, InputError for the body, BusyError when it would be late, and ClientDisconnect.
         """
-        with self._counting_refusals():
+        with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
             question = parse(await request.body(), single_question)
         arrived = arrived_s(request)
@@ -86,7 +85,7 @@ class AnswerService:
 
     async def many(self, request: Request, requested_ms: int | None, detail: bool) -> dict[str, Any]:
         """The fields of BatchAnswers for a request's body. Raises as ``one`` does, but for BusyError."""
-        with self._counting_refusals():
+        with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
             # On a thread, since reading a full batch takes long enough to make other requests late.
             rows = await asyncio.to_thread(parse, await request.body(), read_questions)
@@ -108,7 +107,7 @@ class AnswerService:
                 verdict = await self._answer(ensemble, question, deadline, arrived)
             if not detail:
                 return schemas.canonical(verdict)
-            return schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived)
+            return schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived, deadline.at_s - arrived)
 
         async def all_rows() -> list[dict[str, Any] | None]:
             async with asyncio.TaskGroup() as group:
@@ -147,14 +146,6 @@ class AnswerService:
         self.metrics.answered(verdict, time.monotonic() - arrived)
         return verdict
 
-    @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except AiacError:
-            self.metrics.refused()
-            raise
-
 
 def answer_router(service: AnswerService) -> APIRouter:
     """The routes that answer."""
@@ -171,7 +162,9 @@ def answer_router(service: AnswerService) -> APIRouter:
         ensemble, question, verdict = await service.one(request, requested_ms)
         if not detail:
             return JsonResponse(schemas.canonical(verdict))
-        return JsonResponse(schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived_s(request)))
+        arrived = arrived_s(request)
+        due_s = service.policy.deadline(arrived, requested_ms).at_s - arrived
+        return JsonResponse(schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived, due_s))
 
     @router.post(
         "/answers",

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from agents.questioner import Questioner
 from service.metrics import Metrics
 
 
@@ -13,9 +14,10 @@ class MetricsResponse(Response):
     media_type = CONTENT_TYPE_LATEST
 
 
-def metrics_router(metrics: Metrics) -> APIRouter:
+def metrics_router(metrics: Metrics, questioner: Questioner) -> APIRouter:
     """The route for Prometheus."""
     router = APIRouter(tags=["probes"])
+    metrics.watch_gates(questioner.gate_counts)
 
     @router.get(
         "/metrics",
@@ -24,6 +26,7 @@ def metrics_router(metrics: Metrics) -> APIRouter:
         responses={200: {"content": {CONTENT_TYPE_LATEST: {"schema": {"type": "string"}}}}},
     )
     async def prometheus() -> MetricsResponse:
+        metrics.pool_counted((await questioner.status()).pool)
         return MetricsResponse(generate_latest(metrics.registry))
 
     return router

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,9 @@ class FakeEngine:
     Members in ``hanging`` never answer, those in ``failing`` raise EngineError. With a ``gate``, every call waits for
     it; ``stopped`` is set when one is cancelled there. ``prompts`` holds what was asked, ``entered`` is set by the
     first call.
+
+    Asked to write, it gives what ``writes`` returns for the number of the draft; without it nothing, until it is
+    cancelled. ``writing`` is set while it writes; ``drafts`` counts, ``cancelled_drafts`` those that were cancelled.
     """
 
     knows: str = "Paris"
@@ -51,6 +55,11 @@ class FakeEngine:
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     tokenizer: CharTokenizer = field(default_factory=CharTokenizer)
     dtype: str = "float32"
+    max_tokens: int = 1 << 20
+    writes: Callable[[int], str] | None = None
+    writing: asyncio.Event = field(default_factory=asyncio.Event)
+    drafts: int = 0
+    cancelled_drafts: int = 0
 
     async def next_token_logprobs(
         self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
@@ -78,7 +87,16 @@ class FakeEngine:
         raise EngineError("the fake engine knows letters only")
 
     async def generate(self, prompt: Sequence[int], **options: Any) -> Generation:
-        raise EngineError("the fake engine does not generate")
+        self.drafts += 1
+        self.writing.set()
+        try:
+            text = await asyncio.Future[str]() if self.writes is None else self.writes(self.drafts)
+        except asyncio.CancelledError:
+            self.cancelled_drafts += 1
+            raise
+        finally:
+            self.writing.clear()
+        return Generation(tuple(self.tokenizer.encode_text(text)), "stop")
 
     async def check_health(self) -> None:
         if self.unhealthy is not None:
@@ -134,11 +152,19 @@ class Service:
 
 @asynccontextmanager
 async def running(
-    engine: FakeEngine | None = None, *, load: Load | None = None, settled: bool = True, **settings: Any
+    engine: FakeEngine | None = None,
+    *,
+    load: Load | None = None,
+    filling: Executor | None = None,
+    settled: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Service]:
-    """The app on ``engine``, or on what ``load`` gives, in this event loop; ``settled`` waits until it has loaded."""
+    """The app on ``engine``, or on what ``load`` gives, in this event loop; ``settled`` waits until it has loaded.
+
+    With ``filling`` the pool is a file and is filled by it: give ``question_pool`` too.
+    """
     engine = engine or FakeEngine()
-    app = create_app(load_settings(**settings), load or loads(ensemble_on(engine)))
+    app = create_app(load_settings(**settings), load or loads(ensemble_on(engine)), filling)
     # What raises inside the app is to be seen as its client sees it.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

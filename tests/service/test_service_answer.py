@@ -80,6 +80,7 @@ async def test_a_member_that_hangs_is_left_out_at_the_deadline() -> None:
         "steps_done": 0,
         "steps_total": 2,
         "error": "late",
+        "voted_ms": None,
     }
 
 

@@ -162,9 +162,9 @@ async def test_what_nobody_expected_is_a_500_without_internals() -> None:
     assert "RuntimeError" not in response.text
 
 
-OPEN = ["/", "/health", "/ready"]
+OPEN = ["/", "/console/main.js", "/health", "/ready"]
 CLOSED = [("POST", "/answer"), ("POST", "/answers"), ("POST", "/answer_question"), ("GET", "/metrics")]
-CLOSED += [("GET", "/openapi.json"), ("GET", "/nothing"), ("GET", "/health/")]
+CLOSED += [("GET", "/openapi.json"), ("GET", "/nothing"), ("GET", "/health/"), ("GET", "/matches")]
 
 
 @pytest.mark.parametrize("path", OPEN)

@@ -15,12 +15,14 @@ from service.settings import Settings, load_settings
 
 load_all_checks()
 # That choices are distinct once their letters are off cannot be said in JSON Schema, so a body that fits may get a 422.
-EXCLUDED = [CHECKS.get_one("positive_data_acceptance")]
+# A question that is not ready by a deadline of a millisecond is a 503, which the document has: see below.
+EXCLUDED = [CHECKS.get_one(name) for name in ("positive_data_acceptance", "not_a_server_error")]
 
 
 def documented() -> Any:
     # Defaults alone: this runs on import, before a fixture could take the machine's own settings away.
-    app = create_app(Settings.model_construct(), loads(ensemble_on(FakeEngine())))
+    # Few questions at once, since a generated request that asks for the most of them has them all proved.
+    app = create_app(Settings.model_construct(max_batch_questions=5), loads(ensemble_on(FakeEngine())))
     asyncio.run(app.state.service.load(loads(ensemble_on(FakeEngine()))))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
@@ -31,7 +33,9 @@ schema = documented()
 @schema.parametrize()
 @settings(max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_document_holds(case: Any) -> None:
-    case.call_and_validate(excluded_checks=EXCLUDED)
+    response = case.call()
+    assert response.status_code < 500 or response.status_code == 503
+    case.validate_response(response, excluded_checks=EXCLUDED)
 
 
 def test_with_a_key_the_document_asks_for_it() -> None:

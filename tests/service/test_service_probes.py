@@ -1,4 +1,4 @@
-"""/health, /ready, /metrics, the console page, and what is said while there is no ensemble."""
+"""/health, /ready, /metrics, and what is said while there is no ensemble."""
 
 from __future__ import annotations
 
@@ -163,19 +163,3 @@ async def test_metrics_show_what_is_in_flight() -> None:
         assert "aiac_in_flight 1.0" in (await service.client.get("/metrics")).text
         engine.gate.set()
         await answer
-
-
-async def test_the_console_page_is_self_contained() -> None:
-    async with running() as service:
-        response = await service.client.get("/")
-    assert response.headers["content-type"].startswith("text/html")
-    assert response.headers["content-security-policy"] == (
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-    )
-    page = response.text
-    assert not re.search(r"https?://|innerHTML|outerHTML|insertAdjacentHTML|document\.write|\bsrc=|\burl\(", page)
-    assert set(re.findall(r'fetch\("([^"?]*)', page)) == {"ready", "answer"}
-    labelled, fields = (
-        set(re.findall(pattern, page)) for pattern in (r'<label for="(\w+)"', r'<(?:input|textarea) id="(\w+)"')
-    )
-    assert labelled == fields

@@ -85,6 +85,33 @@ async def test_a_client_that_hangs_up_stops_the_work_for_it(path: str) -> None:
         await server.task
 
 
+async def served_by(server: Running) -> int:
+    return sum((await server.client.get("/pool")).json()["served"].values())
+
+
+@pytest.mark.anyio
+async def test_a_thousand_questions_hold_nobody_up_and_stop_when_their_client_hangs_up() -> None:
+    many = {"count": 1000, "difficulty": "easy"}
+    async with serving(loads(ensemble_on(FakeEngine()))) as server:
+        async with httpx.AsyncClient(base_url=server.client.base_url, trust_env=False, timeout=60) as client:
+            batch = asyncio.create_task(client.post("/questions", json=many))
+            while await served_by(server) < 3:
+                assert not batch.done()
+            for _ in range(20):
+                assert (await server.client.get("/health")).status_code == 200
+            assert (await server.client.post("/answer", json=QUESTION)).json()["answer"] == "B"
+            assert not batch.done()
+            batch.cancel()
+            await asyncio.wait([batch])
+        before = await served_by(server)
+        for _ in range(10):
+            await server.client.post("/question", json={"difficulty": "easy"})
+        # A batch that went on would have got as many meanwhile; one question may have been on its way.
+        assert await served_by(server) - before - 10 in (0, 1)
+        signal.raise_signal(signal.SIGTERM)
+        await server.task
+
+
 @pytest.mark.anyio
 async def test_a_stop_does_not_wait_longer_than_the_grace() -> None:
     engine = FakeEngine(gate=asyncio.Event())

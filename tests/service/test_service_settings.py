@@ -59,6 +59,10 @@ def test_a_margin_that_leaves_no_time() -> None:
     assert load_settings(margin_ms=6000, edition="feb2026_iitd").margin_ms == 6000
 
 
+def test_an_edition_may_go_by_its_other_name() -> None:
+    assert load_settings(edition="aaipl-2026-02").edition == "feb2026_iitd"
+
+
 def test_a_key_is_never_shown() -> None:
     with pytest.raises(InputError) as caught:
         load_settings(api_key="two words")

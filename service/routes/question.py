@@ -1,0 +1,180 @@
+"""POST /question, /questions and /generate_question: questions out, on time; the pool; proofs for disputes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from agents.errors import EngineError, InputError, NotReadyError, UnknownQuestionError, describe
+from agents.question_pool import ServedQuestion
+from agents.questioner import Questioner
+from agents.schema import LETTERS
+from service import schemas
+from service.body import Result, parse
+from service.deadlines import DeadlinePolicy
+from service.disconnect import while_connected
+from service.metrics import Metrics, refusals_counted
+from service.middleware import arrived_s
+from service.openapi import ASK_BODY, ASK_MANY_BODY, problems
+from service.problems import JsonResponse
+from service.routes.answer import DeadlineMs, Detail
+from service.settings import Settings
+
+MAX_SEED = 2**62
+MAX_TOPIC_CHARS = 200
+COUNT_FIELDS = ("count", "num_questions")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request wants of the Q-Agent; None where it leaves the choice to it."""
+
+    topic: str | None = None
+    difficulty: Any = None
+    seed: int | None = None
+
+
+def read_asked(payload: Any) -> Asked:
+    """The request in a body. Fields that are not known are left unread. Raises InputError."""
+    if not isinstance(payload, dict):
+        raise InputError("body", describe(payload), "an object with topic, difficulty and seed, each of which may miss")
+    topic, seed = payload.get("topic"), payload.get("seed")
+    if topic is not None and not (isinstance(topic, str) and topic.strip() and len(topic) <= MAX_TOPIC_CHARS):
+        raise InputError("topic", describe(topic), f"a topic's name of at most {MAX_TOPIC_CHARS} characters")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < MAX_SEED):
+        raise InputError("seed", describe(seed), f"a whole number from 0 to {MAX_SEED - 1}")
+    return Asked(topic, payload.get("difficulty"), seed)
+
+
+def read_many(payload: Any, most: int) -> tuple[Asked, int]:
+    """The request in a body, and how many questions it wants. Raises InputError."""
+    asked = read_asked(payload)
+    field = next((name for name in COUNT_FIELDS if name in payload), COUNT_FIELDS[0])
+    count = payload.get(field)
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= most:
+        raise InputError(field, describe(count), f"a whole number from 0 to {most:,} (AIAC_MAX_BATCH_QUESTIONS)")
+    return asked, count
+
+
+class QuestionService:
+    """Asks the questioner for one app and counts what becomes of it."""
+
+    def __init__(self, questioner: Questioner, metrics: Metrics, policy: DeadlinePolicy, settings: Settings) -> None:
+        self.questioner = questioner
+        self.metrics = metrics
+        self.policy = policy
+        self.settings = settings
+
+    async def one(self, request: Request, requested_ms: int | None) -> ServedQuestion:
+        """A question for a request's body.
+
+        Raises InputError, NotReadyError when it would be late, EngineError when a model fails, and ClientDisconnect.
+        """
+        with refusals_counted(self.metrics.question_refused):
+            asked = await _read(request, read_asked)
+            return await while_connected(request, self._ask(asked, arrived_s(request), requested_ms, 0))
+
+    async def many(self, request: Request, requested_ms: int | None) -> tuple[list[ServedQuestion], str | None]:
+        """Questions for a request's body, one after the other; and why there are fewer than asked for, if so.
+
+        What was served counts as asked, so those that are ready are returned even when a later one fails.
+        """
+        with refusals_counted(self.metrics.question_refused):
+            asked, count = await _read(request, lambda body: read_many(body, self.settings.max_batch_questions))
+            return await while_connected(request, self._several(asked, count, arrived_s(request), requested_ms))
+
+    async def _several(
+        self, asked: Asked, count: int, arrived: float, requested_ms: int | None
+    ) -> tuple[list[ServedQuestion], str | None]:
+        found: list[ServedQuestion] = []
+        for position in range(count):
+            try:
+                found.append(await self._ask(asked, arrived, requested_ms, position))
+            except (NotReadyError, EngineError) as error:
+                self.metrics.question_refused()
+                return found, str(error)
+            # A pool that answers at once must not keep the loop from everybody else.
+            await asyncio.sleep(0)
+        return found, None
+
+    async def _ask(self, asked: Asked, arrived: float, requested_ms: int | None, position: int) -> ServedQuestion:
+        deadline = self.policy.deadline(arrived, requested_ms, position)
+        begun = time.monotonic()
+        served = await self.questioner.ask(asked.topic, asked.difficulty, asked.seed, deadline)
+        self.metrics.question_served(served.degraded, time.monotonic() - (begun if position else arrived))
+        return served
+
+
+async def _read(request: Request, read: Callable[[Any], Result]) -> Result:
+    """What ``read`` finds in the body, of which none at all leaves every choice to the Q-Agent. Raises InputError."""
+    return parse(await request.body() or b"{}", read)
+
+
+def question_router(service: QuestionService) -> APIRouter:
+    """The routes that ask."""
+    router = APIRouter(tags=["questions"])
+
+    @router.post(
+        "/question",
+        summary="Ask one question that was never asked before",
+        response_model=schemas.DetailedQuestion | schemas.CanonicalQuestion,
+        responses=problems(413, 422, 503),
+        openapi_extra=ASK_BODY,
+    )
+    async def question(request: Request, requested_ms: DeadlineMs, detail: Detail = False) -> Response:
+        served = await service.one(request, requested_ms)
+        if not detail:
+            return JsonResponse(served.canonical())
+        return JsonResponse(schemas.detailed_question(served, time.monotonic() - arrived_s(request)))
+
+    @router.post(
+        "/questions",
+        summary="Ask many questions",
+        response_model=schemas.BatchQuestions,
+        responses=problems(413, 422, 503),
+        openapi_extra=ASK_MANY_BODY,
+    )
+    async def questions(request: Request, requested_ms: DeadlineMs) -> Response:
+        served, reason = await service.many(request, requested_ms)
+        return JsonResponse({"questions": [each.canonical() for each in served], "detail": reason})
+
+    @router.post(
+        "/generate_question",
+        summary="Ask one question, in another team's shape",
+        response_model=schemas.TimedQuestion,
+        responses=problems(413, 422, 503),
+        openapi_extra=ASK_BODY,
+    )
+    async def generate_question(request: Request, requested_ms: DeadlineMs) -> Response:
+        asked = (await service.one(request, requested_ms)).question
+        return JsonResponse(
+            {
+                "question": asked.text,
+                "choices": dict(zip(LETTERS, asked.choices, strict=False)),
+                "correct_answer": asked.key_letter,
+                "generation_time": round(time.monotonic() - arrived_s(request), 6),
+            }
+        )
+
+    @router.get(
+        "/question/{question_id}/proof",
+        summary="The proof of a question that was served",
+        responses={200: {"content": {"application/json": {"schema": {"type": "object"}}}}, **problems(404, 422)},
+    )
+    async def proof(question_id: str) -> Response:
+        served = await service.questioner.served(question_id)
+        if served is None or served.proposal.proof is None:
+            raise UnknownQuestionError("question_id", describe(question_id), "the id of a question that was served")
+        return JsonResponse(dict(served.proposal.proof))
+
+    @router.get("/pool", summary="The questions that wait, and what the gates let through", response_model=schemas.Pool)
+    async def pool() -> Response:
+        return JsonResponse(schemas.pool(await service.questioner.status()))
+
+    return router
