@@ -17,7 +17,7 @@ setup: $(VENV)/.ready  ## make .venv with everything in it
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,train,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cpu,train,arena,dev]'
 	@touch $@
 
 # vLLM is 1.3 GB more, so it comes when something asks for it.
@@ -46,8 +46,13 @@ lint: $(VENV)/.ready  ## ruff and mypy; shellcheck, hadolint and the Compose sch
 bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct
 	$(BIN)/python -m benchmarks.answer
+	$(BIN)/python -m benchmarks.curation
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.serve
+	$(BIN)/python -m benchmarks.arena
+	$(BIN)/python -m benchmarks.puzzles_speed
+	$(BIN)/python -m benchmarks.questions --number 200
+	$(BIN)/python -m benchmarks.ask_load
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

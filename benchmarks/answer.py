@@ -27,8 +27,8 @@ from agents.scoring import Method
 from agents.voter import Voter
 from benchmarks.in_process import BusyClock, TimedEngine, served, service_added_ms
 from benchmarks.load import Ask, closed_loop
-from benchmarks.questions import questions
 from benchmarks.reporting import Aims, judge, library_versions, machine, note
+from benchmarks.sample_questions import questions
 from training.probes import plain_model
 from training.statistics import percentiles
 

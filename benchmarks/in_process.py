@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from agents.loading import LoadedEnsemble
 from agents.placement import EngineSpec, EnsembleWeights, Open, Place
 from agents.rules import edition_names, load_edition
 from agents.schema import Question
-from benchmarks.load import AnswerClient, Ask, http_client
+from benchmarks.load import AnswerClient, Ask, LeanClient
 from service.app import create_app
 from service.server import reserve_port
 from service.settings import load_settings
@@ -92,8 +92,8 @@ async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
         running = asyncio.create_task(server.serve([reserved]))
         await app.state.service.settled.wait()
-        async with http_client(timeout_s=60) as http:
-            client = AnswerClient(http, f"http://127.0.0.1:{reserved.getsockname()[1]}")
+        async with aclosing(LeanClient(*reserved.getsockname())) as http:
+            client = AnswerClient(http, "")
 
             async def ask(question: Question) -> None:
                 outcome = await client.ask(question)

@@ -1,6 +1,7 @@
 """How many proved puzzles a second one core makes, by family and level; and how many a second it verifies.
 
 python -m benchmarks.puzzles_speed prints JSON. Times are the process's own (CPU seconds), after one puzzle to warm up.
+``--draws N`` adds how many of N puzzles in a row have a structure that none before had, by family at medium.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import fmean
 
 import puzzles
+from benchmarks.reporting import note
 from puzzles.difficulty import LEVELS
 
 AIM_PER_S = 40.0
@@ -39,13 +41,26 @@ def measure(family: str, number: int) -> dict[str, float]:
     return result
 
 
-def main() -> None:
+def distinct(family: str, draws: int) -> int:
+    """Structures among the medium puzzles of the seeds 0 to ``draws`` - 1."""
+    return len({puzzles.generate(family, "medium", seed).fingerprint for seed in range(draws)})
+
+
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--number", type=int, default=200, help="puzzles of each family and level")
-    number = parser.parse_args().number
+    parser.add_argument("--draws", type=int, default=0, help="medium puzzles of each family to count structures among")
+    options = parser.parse_args(argv)
+    number = options.number
     speeds = {family: measure(family, number) for family in puzzles.FAMILIES}
     mean = round(fmean(speed["medium"] for speed in speeds.values()), 1)
     report = {"puzzles_per_cpu_s": speeds, "medium_mean": mean, "aim": AIM_PER_S, "reached": mean >= AIM_PER_S}
+    if options.draws:
+        structures = {}
+        for family in puzzles.FAMILIES:
+            structures[family] = distinct(family, options.draws)
+            note(f"{family}: {structures[family]:,} structures in {options.draws:,} draws")
+        report["structures"] = {"draws": options.draws, "distinct": structures}
     print(json.dumps(report, indent=2))
 
 

@@ -1,34 +1,151 @@
-"""Questions for a benchmark: distinct, of a realistic length, the same ones for the same seed."""
+"""A thousand questions of each edition: how many pass the filter, repeat, or have a wrong key, and how long one takes.
+
+python -m benchmarks.questions prints JSON. Every key is checked by the tests' own solvers, which read the English and
+know nothing of how it was written; ``--unchecked`` leaves that out. What they do not confirm is in the report in full.
+Duplicates are looked for by MinHash, not by the index of the gates. ``fresh`` questions are made while the asker waits,
+``pooled`` ones taken from a pool filled before.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
 
-from agents.schema import Question
+from agents.question_pool import ServedQuestion
+from agents.question_store import QuestionStore
+from agents.questioner import Questioner
+from agents.rules import Edition, edition_names, filter_questions, load_edition
+from agents.token_counting import estimate_tokens
+from benchmarks.reporting import Aims, judge, note, percentiles_ms, processor_name
+from puzzles import LEVELS, Puzzle
+from training.curation.similarity import Signatures, similar_pairs
+from training.curation.text import question_words, shingles
 
-PEOPLE = ("Asha", "Bruno", "Chen", "Dalia", "Emeka", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kavya", "Liam")
-PLACES = ("the market", "the library", "a railway station", "the north gate", "an old harbour", "the school garden")
-THINGS = ("a red bicycle", "three brass keys", "a letter", "two loaves of bread", "an umbrella", "a basket of figs")
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
-ASKED = ("Who arrives last?", "Who carries the lightest thing?", "Who cannot have met the others?")
+SOLVERS = Path(__file__).resolve().parents[1] / "tests" / "puzzles"
+SIMILAR = 0.8
+POOL_CAPACITY = 25
+AIMS: Aims = {
+    "share_passing_the_filter": ("at least", 1.0),
+    "duplicates": ("at most", 0.0),
+    "wrong_keys": ("at most", 0.0),
+    "pooled_p99_ms": ("below", 50.0),
+}
 
 
-def questions(seed: int) -> Iterator[Question]:
-    """An endless run of questions of 30 to 60 words with four choices of one to five words; none comes twice.
+def second_solver() -> Callable[[Puzzle], bool]:
+    """``confirms`` of the tests' second solvers."""
+    sys.path[:0] = [str(SOLVERS)]
+    from second_solvers import confirms  # type: ignore[import-not-found]
 
-    Each opens with a number of its own, so that no two share a prefix that a cache could keep."""
-    draw = random.Random(seed)
-    seen: set[str] = set()
-    while True:
-        names = draw.sample(PEOPLE, 4)
-        clues = [
-            f"{name} leaves {draw.choice(PLACES)} on {draw.choice(DAYS)} with {draw.choice(THINGS)}."
-            for name in names[: draw.choice((3, 4))]
-        ]
-        text = " ".join([f"Day {draw.randrange(10**6)}.", *clues, draw.choice(ASKED)])
-        if text in seen:
-            continue
-        seen.add(text)
-        endings = draw.choices(("", " alone", " and a friend", " with the umbrella", " on the last day"), k=4)
-        yield Question(text, tuple(name + ending for name, ending in zip(names, endings, strict=True)))
+    return confirms  # type: ignore[no-any-return]
+
+
+def as_served(served: ServedQuestion) -> Puzzle:
+    """The puzzle behind a question, with the text, the choices and the key that were served."""
+    question = served.question
+    puzzle = Puzzle.from_json(dict(served.proposal.proof or {}))
+    return replace(puzzle, question=question.text, choices=question.choices, key=question.key or 0)
+
+
+def duplicates(served: Sequence[ServedQuestion]) -> int:
+    """Questions with the structure or, by MinHash, nearly the text of another one."""
+    structures = Counter(each.proposal.fingerprint for each in served)
+    repeated = {place for place, each in enumerate(served) if structures[each.proposal.fingerprint] > 1}
+    signatures = Signatures(seed=0)
+    for each in served:
+        signatures.add(shingles(question_words(each.question)))
+    for pairs in similar_pairs(signatures.matrix(), SIMILAR):
+        repeated |= set(pairs.second.tolist())
+    return len(repeated)
+
+
+def keys(served: Sequence[ServedQuestion], confirms: Callable[[Puzzle], bool]) -> dict[str, Any]:
+    """Keys that the second solver confirms and that it does not, and the CPU seconds that took."""
+    start = time.process_time()
+    wrong = [each.canonical() for each in served if not confirms(as_served(each))]
+    return {
+        "confirmed": len(served) - len(wrong),
+        "wrong": len(wrong),
+        "wrongly_keyed": wrong,
+        "cpu_s": round(time.process_time() - start, 1),
+    }
+
+
+async def asked(questioner: Questioner, number: int) -> tuple[list[ServedQuestion], list[float]]:
+    """Questions in the default difficulty, one after the other, and the seconds that each took."""
+    served, seconds = [], []
+    for _ in range(number):
+        start = time.perf_counter()
+        served.append(await questioner.ask())
+        seconds.append(time.perf_counter() - start)
+    return served, seconds
+
+
+async def measure(edition: Edition, number: int, seed: int) -> tuple[dict[str, Any], list[ServedQuestion]]:
+    """The report of one edition, and its fresh questions."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = QuestionStore(Path(folder) / "pool.sqlite", capacity=POOL_CAPACITY)
+        questioner = Questioner(edition, store, draw_seed=count(seed * 1_000_003).__next__)
+        try:
+            start, cpu = time.perf_counter(), time.process_time()
+            served, seconds = await asked(questioner, number)
+            wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+            gates = questioner.gate_counts.to_json()
+            while await questioner.refill():
+                pass
+            pooled, pooled_seconds = await asked(questioner, len(questioner.topics) * POOL_CAPACITY)
+        finally:
+            await questioner.close()
+    rows = [each.canonical() for each in served]
+    return {
+        "asked": number,
+        "share_passing_the_filter": len(filter_questions(rows, estimate_tokens, edition)) / number,
+        "duplicates": duplicates([*served, *pooled]),
+        "letters": dict(sorted(Counter(row["answer"] for row in rows).items())),
+        "topics": dict(Counter(row["topic"] for row in rows)),
+        "levels": {level: sum(each.proposal.level == level for each in served) for level in LEVELS},
+        "questions_per_s": round(number / wall, 1),
+        "questions_per_cpu_s": round(number / cpu, 1),
+        "fresh_ms": percentiles_ms(seconds),
+        "pooled_ms": percentiles_ms(pooled_seconds),
+        "gates": gates,
+    }, served
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--number", type=int, default=1000, help="questions of each edition")
+    parser.add_argument("--editions", nargs="+", choices=edition_names(), default=list(edition_names()))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--unchecked", action="store_true", help="leave out the second solvers")
+    options = parser.parse_args()
+    confirms = None if options.unchecked else second_solver()
+    reports = {}
+    for name in options.editions:
+        note(f"{name}: asking {options.number}")
+        report, served = asyncio.run(measure(load_edition(name), options.number, options.seed))
+        if confirms is not None:
+            note(f"{name}: solving them a second time")
+            report["keys"] = keys(served, confirms)
+        measured = {
+            "share_passing_the_filter": report["share_passing_the_filter"],
+            "duplicates": float(report["duplicates"]),
+            "pooled_p99_ms": report["pooled_ms"]["p99"],
+            **({"wrong_keys": float(report["keys"]["wrong"])} if confirms is not None else {}),
+        }
+        reports[name] = {**report, "aims": judge(measured, AIMS)}
+    print(json.dumps({"processor": processor_name(), "seed": options.seed, "editions": reports}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

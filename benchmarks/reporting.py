@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,20 @@ def library_versions() -> dict[str, str]:
 def percentiles_ms(seconds: Sequence[float]) -> dict[str, float] | None:
     """``training.statistics.percentiles`` in milliseconds; None of nothing."""
     return {name: value * 1000 for name, value in percentiles(seconds).items()} if seconds else None
+
+
+@contextmanager
+def report_alone_on_stdout() -> Iterator[None]:
+    """What prints to stdout meanwhile, vLLM and child processes for instance, goes to stderr."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def note(text: str) -> None:

@@ -25,7 +25,7 @@ FAILED = ("unavailable", "server_error", "failed")
 async def kill_an_engine(
     service: Service,
     http: httpx.AsyncClient,
-    load: OpenLoop,
+    load: OpenLoop[Question],
     fresh: Iterator[Question],
     *,
     steady_s: float,
@@ -86,7 +86,7 @@ def fault_summary(outcomes: Sequence[Outcome], limit_s: float, elapsed_s: float)
 
 
 async def soak(
-    service: Service, load: OpenLoop, fresh: Iterator[Question], *, seconds: float, limit_s: float
+    service: Service, load: OpenLoop[Question], fresh: Iterator[Question], *, seconds: float, limit_s: float
 ) -> dict[str, Any]:
     """``seconds`` of load, and the memory before, during and after it."""
     loop = asyncio.get_running_loop()

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import torch
 
 from agents.environment import read_settings
 from agents.hosting import Host
@@ -81,6 +82,8 @@ async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Que
         members = [voter.member.name for voter in loaded.answerer.voters]
         async with served(loaded) as service:
             found = await compare(directly(loaded.answerer.voters), service, clock, scale, fresh)
+            if len(loaded.hosts) == 1 and len(members) > 1:
+                found["one_engine"] = await members_cost(loaded.answerer.voters, scale, fresh)
             if engine == "vllm":
                 servers = [await plain_server(host, check, len(loaded.hosts)) for host in loaded.hosts]
         if servers:
@@ -102,13 +105,7 @@ async def compare(
 ) -> dict[str, Any]:
     """Closed loops of the two in turns, each round starting with the other; then one client of each."""
     ways = {"engine": engine, "service": service}
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
-    for ask in ways.values():
-        await closed_loop(ask, islice(fresh, scale.clients), scale.clients)
-    for i in range(scale.rounds):
-        note(f"round {i + 1} of {scale.rounds}")
-        for name in sorted(ways, reverse=bool(i % 2)):
-            runs[name].append(await closed_loop(ways[name], islice(fresh, scale.questions), scale.clients))
+    runs = await by_turns(ways, scale, fresh)
     note("one client")
     added_ms = await service_added_ms(service, clock, list(islice(fresh, scale.alone + 1)))
     alone = {name: await closed_loop(ask, islice(fresh, scale.alone), 1) for name, ask in ways.items()}
@@ -125,6 +122,31 @@ async def compare(
         "service_added_ms": {"requests": len(added_ms), **percentiles(added_ms)},
         "latency_ms_of_one_client": {name: run["latency_ms"] for name, run in alone.items()},
         "runs": runs,
+    }
+
+
+async def by_turns(ways: Mapping[str, Ask], scale: Scale, fresh: Iterator[Question]) -> dict[str, list[dict[str, Any]]]:
+    """Closed loops of every way, round by round, each round in the other order; all are warmed up before."""
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for ask in ways.values():
+        await closed_loop(ask, islice(fresh, scale.clients), scale.clients)
+    for i in range(scale.rounds):
+        note(f"round {i + 1} of {scale.rounds}")
+        for name in sorted(ways, reverse=bool(i % 2)):
+            runs[name].append(await closed_loop(ways[name], islice(fresh, scale.questions), scale.clients))
+    return runs
+
+
+async def members_cost(voters: Sequence[Voter], scale: Scale, fresh: Iterator[Question]) -> dict[str, Any]:
+    """What a question costs of all the members of one engine, in units of what it costs of the first one alone."""
+    note(f"one member, and all {len(voters)}")
+    runs = await by_turns({"all": directly(voters), "one": directly(voters[:1])}, scale, fresh)
+    rate = {name: rate_of(several) for name, several in runs.items()}
+    return {
+        "members": len(voters),
+        "on_gpu": torch.cuda.is_available(),
+        "questions_per_s": rate,
+        "all_over_one": rate["one"] / rate["all"],
     }
 
 
@@ -157,16 +179,15 @@ class PlainServer:
 
 async def plain_server(host: Host, check: Question, servers: int) -> PlainServer:
     """What stands for the engine of a host, which is one of ``servers`` on the same device."""
-    from agents.engines.vllm import VllmEngine, engine_arguments
+    from agents.engines.vllm import VllmEngine
+    from agents.engines.vllm_arguments import engine_arguments
     from agents.engines.vllm_options import VllmOptions
 
     settings = read_settings(VllmOptions)
     engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
-    adapters = {name: Path(request.lora_path) for name, request in engine._adapters.items()}
-    checkpoint = Path(engine._engine.model_config.model)
     arguments = engine_arguments(
-        checkpoint,
-        adapters,
+        engine.checkpoint,
+        engine.adapters,
         dtype=engine.dtype,
         options=settings,
         memory_share=settings.gpu_memory_utilization / servers,
@@ -174,10 +195,11 @@ async def plain_server(host: Host, check: Question, servers: int) -> PlainServer
     )
     order = cyclic_orders(len(check.choices))[0]
     expected = [
-        (host.spec.adapters[voter.member.name] or str(checkpoint), await voter.label_logprobs(check, order))
+        (host.spec.adapters[voter.member.name] or str(engine.checkpoint), await voter.label_logprobs(check, order))
         for voter in host.voters
     ]
-    return PlainServer(checkpoint, command_line(arguments, adapters), PromptRenderer(engine.tokenizer), expected)
+    options = command_line(arguments, engine.adapters)
+    return PlainServer(engine.checkpoint, options, PromptRenderer(engine.tokenizer), expected)
 
 
 @asynccontextmanager
@@ -191,9 +213,9 @@ async def plainly(servers: Sequence[PlainServer], check: Question) -> AsyncItera
         http = await stack.enter_async_context(http_client(timeout_s=60))
         for server in servers:
             note(f"vllm serve {server.checkpoint}")
-            url = await stack.enter_async_context(vllm_serving(server.checkpoint, server.options, http))
+            started = await stack.enter_async_context(vllm_serving(server.checkpoint, server.options, http))
             for model, expected in server.expected:
-                member = PlainMember(http, f"{url}/v1/completions", model, server.renderer)
+                member = PlainMember(http, f"{started.url}/v1/completions", model, server.renderer)
                 require_agreement(model, expected, await member.label_logprobs(check))
                 members.append(member)
 

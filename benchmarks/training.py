@@ -11,6 +11,7 @@ import json
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from agents.engines.transformers import load_model
 from agents.loading import default_find_model
 from agents.permutation import cyclic_orders
 from agents.prompts import PromptRenderer
-from benchmarks.questions import questions
 from benchmarks.reporting import Aims, judge, library_versions, machine, note
+from benchmarks.sample_questions import questions
 from training.adapters.attach import attach_adapter
 from training.adapters.recipe import AdapterRecipe
 from training.collate import CompletionCollator, MicroBatch
+from training.curation.rows import CuratedRow
 from training.objective import choice_example, choice_losses, pack
 from training.recipe import MemberRecipe
 
@@ -83,7 +85,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
             seconds.append(time.perf_counter() - self.started)
 
     if ours:
-        rows = {f"{i}/{j}": q for i, batch in enumerate(batches) for j, q in enumerate(batch.questions)}
+        rows = {row.id: row for batch in batches for row in batch.rows}
         steps = tuple(
             PlanStep(i, 0, 1e-4, tuple(f"{i}/{j}" for j in range(BATCH_ROWS)), (False,) * BATCH_ROWS)
             for i in range(len(batches))
@@ -122,10 +124,13 @@ def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
     renderer = PromptRenderer(ChatTokenizer(checkpoint))
     fresh = questions(seed)
     batches = []
-    for _ in range(steps + 1):
+    for number in range(steps + 1):
         rows = [next(fresh) for _ in range(BATCH_ROWS)]
-        keyed = [type(q)(q.text, q.choices, key=i % len(q.choices)) for i, q in enumerate(rows)]
-        batches.append(MicroBatch(keyed, [cyclic_orders(len(q.choices))[0] for q in keyed], BATCH_ROWS))
+        keyed = [replace(q, key=i % len(q.choices)) for i, q in enumerate(rows)]
+        curated = [
+            CuratedRow(f"{number}/{i}", "benchmark", "train", None, q, 0.0, "easy", "") for i, q in enumerate(keyed)
+        ]
+        batches.append(MicroBatch(curated, [cyclic_orders(len(q.choices))[0] for q in keyed], BATCH_ROWS))
 
     def packed(model: Any, batch: MicroBatch) -> Any:
         examples = [choice_example(renderer, q, "cloze", o) for q, o in zip(batch.questions, batch.orders, strict=True)]

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from agents.engines.remote_options import RemoteOptions
 from agents.engines.vllm_options import VllmOptions
 from agents.environment import settings_table
+from agents.rules import ALIASES
+from service import schemas
+from service.middleware import OPEN_FOLDER, OPEN_PATHS
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,7 +52,9 @@ def test_imports_point_one_way(package):
         assert foreign <= MAY_IMPORT[package], f"{file.relative_to(ROOT)} imports {foreign - MAY_IMPORT[package]}"
 
 
-@pytest.mark.parametrize("module", ["agents.answerer", "agents.loading", "agents.answer_agent", "agents.files"])
+@pytest.mark.parametrize(
+    "module", ["agents.answerer", "agents.loading", "agents.answer_agent", "agents.files", "agents.question_agent"]
+)
 def test_agents_import_without_a_heavy_library(module):
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -86,6 +92,66 @@ def test_every_command_and_every_make_target_is_in_the_readme():
         assert target == "help" or f"make {target}" in readme(), target
 
 
-def test_every_file_the_readme_links_to_is_there():
-    for link in re.findall(r"\]\(([^)#]+)\)", readme()):
-        assert link.startswith("http") or (ROOT / link).exists(), link
+@pytest.mark.parametrize(
+    "document", ["README.md", *sorted(str(f.relative_to(ROOT)) for f in ROOT.glob("ensembles/*/*.md"))]
+)
+def test_every_file_a_document_links_to_is_there(document):
+    file = ROOT / document
+    for link in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
+        assert link.startswith("http") or (file.parent / link).exists(), link
+
+
+def test_what_a_package_holds_besides_python_is_installed_with_it():
+    setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packages = {pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]}
+    held = {
+        file
+        for package in packages
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and file.suffix != ".py" and "__pycache__" not in file.parts
+    }
+    matched = {
+        file
+        for package, patterns in setuptools["package-data"].items()
+        for pattern in patterns
+        for file in (ROOT / package).glob(pattern)
+    }
+    assert ROOT / "training" / "architectures.toml" in held
+    assert sorted(held - matched) == []
+
+
+def test_what_recipes_write_is_ignored_but_for_ensembles():
+    ignored = {line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()}
+    for recipe in (ROOT / "recipes").glob("*.yaml"):
+        written = re.findall(r"^ *(?:output|runs): *(\w+)/", recipe.read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(written) <= ignored | {"ensembles"}, recipe.name
+
+
+def test_every_recipe_the_readme_names_is_there():
+    named = re.findall(r"recipes/[\w.-]+\.yaml", readme())
+    assert "recipes/league.yaml" in named
+    for recipe in named:
+        assert (ROOT / recipe).is_file(), recipe
+
+
+@pytest.mark.parametrize(
+    ("request_line", "detailed", "canonical"),
+    [
+        ("POST /answer", schemas.DetailedAnswer, schemas.CanonicalAnswer),
+        ("POST /question", schemas.DetailedQuestion, schemas.CanonicalQuestion),
+    ],
+)
+def test_the_readme_names_every_field_of_a_detailed_reply(request_line, detailed, canonical):
+    row = next(line for line in readme().splitlines() if line.startswith(f"| `{request_line}` |"))
+    told = set(re.findall(r"`(\w+)`", row.partition("detail=true")[2]))
+    assert told == set(detailed.model_fields) - set(canonical.model_fields)
+
+
+def test_the_readme_names_every_path_that_needs_no_key():
+    told = readme().partition("asks for a bearer key everywhere but")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([^`]+)`", told)) == {*OPEN_PATHS, f"{OPEN_FOLDER}…"}
+
+
+def test_the_readme_names_every_edition_by_both_its_names():
+    told = readme().partition("**Editions** are")[2].partition("\n\n")[0]
+    assert {*ALIASES, *ALIASES.values()} <= set(re.findall(r"`([^`]+)`", told))

@@ -8,8 +8,8 @@ from itertools import islice
 from agents.schema import Question, read_question
 from benchmarks.answer import AIMS
 from benchmarks.load import closed_loop
-from benchmarks.questions import questions
 from benchmarks.reporting import judge
+from benchmarks.sample_questions import questions
 
 
 def test_questions_are_distinct_valid_and_the_same_for_the_same_seed() -> None:

@@ -16,19 +16,16 @@ import psutil
 import pytest
 from polling import until
 from simulation import run_virtual
-from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
 from agents.errors import BusyError, NotReadyError
 from agents.loading import default_find_model, load_ensemble, placement
-from agents.manifest import Base, Manifest, Member, read_manifest, write_manifest
-from agents.models.checkpoint import verified_base_sha256
-from agents.models.download import sha256_of
+from agents.manifest import read_manifest
 from agents.prompts import LetterPrompt
 from agents.schema import Question
 from benchmarks.in_process import BusyClock
-from benchmarks.load import AnswerClient, OpenLoop, Outcome, closed_loop, for_seconds, summary
-from benchmarks.questions import questions
+from benchmarks.load import AnswerClient, LeanClient, OpenLoop, Outcome, closed_loop, for_seconds, summary
 from benchmarks.reporting import library_versions
+from benchmarks.sample_questions import questions
 from benchmarks.serve import AIMS, Bench, Options, measure, measured, read_options
 from benchmarks.serve_faults import fault_summary, mb_per_hour, recovery
 from benchmarks.serve_overhead import (
@@ -44,6 +41,7 @@ from service.problems import problem_response
 
 QUESTION = next(questions(0))
 LIMIT_S = 6.0
+CLOSING = b"Connection: close"
 
 
 def answer(votes: int = 2, *, degraded: bool = False) -> dict[str, Any]:
@@ -62,6 +60,61 @@ def client_of(handler: Callable[[httpx.Request], Any]) -> httpx.AsyncClient:
 
 def refused_connection(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused")
+
+
+async def lean_reply(*replies: bytes) -> list[httpx.Response | str]:
+    """What a lean client makes of each reply of a server, which answers one request after the other."""
+    told, over = iter(replies), asyncio.Semaphore(0)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readline():
+            length = 0
+            while head.strip():
+                length = int(head.split(b":")[1]) if head.lower().startswith(b"content-length") else length
+                head = await reader.readline()
+            await reader.readexactly(length)
+            writer.write(reply := next(told))
+            if not reply or CLOSING in reply:
+                break
+        writer.close()
+        await writer.wait_closed()
+        over.release()
+
+    found: list[httpx.Response | str] = []
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        client = LeanClient(*server.sockets[0].getsockname())
+        for reply in replies:
+            try:
+                found.append(await client.post("/answer?detail=true", json={"question": "é"}))
+            except httpx.HTTPError as error:
+                found.append(type(error).__name__)
+            if CLOSING in reply:
+                await over.acquire()
+                # The end of the connection has arrived; a turn of the loop reads it.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        await client.aclose()
+        await over.acquire()
+    return found
+
+
+def test_the_lean_client_reads_a_status_and_a_body_and_goes_on_over_the_same_connection():
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    busy = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: x\r\ncontent-length: 3\r\n\r\nbut"
+    found = asyncio.run(lean_reply(ok, busy))
+    assert [(r.status_code, r.text) for r in found if isinstance(r, httpx.Response)] == [(200, "{}"), (503, "but")]
+
+
+def test_a_connection_that_the_server_has_closed_since_is_not_asked_again():
+    replies = [b"HTTP/1.1 200 OK\r\n%sContent-Length: 1\r\n\r\n%d" % (CLOSING + b"\r\n", i) for i in range(2)]
+    replies.append(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n2")
+    found = asyncio.run(lean_reply(*replies))
+    assert [reply.text for reply in found if isinstance(reply, httpx.Response)] == ["0", "1", "2"]
+
+
+def test_a_server_that_hangs_up_or_speaks_no_http_is_an_http_error_to_the_lean_client():
+    assert asyncio.run(lean_reply(b"")) == ["ReadError"]
+    assert asyncio.run(lean_reply(b"<html>\r\n\r\n")) == ["ReadError"]
 
 
 @pytest.mark.parametrize(
@@ -383,24 +436,6 @@ def test_vllm_serve_is_asked_for_one_token_and_the_labels() -> None:
     assert (request["prompt"], request["max_tokens"], request["logprob_token_ids"]) == ([5, 6, 7], 1, [65, 66, 67])
 
 
-@pytest.fixture(scope="module")
-def tiny_ensemble(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bare tiny model and an adapter on it, and a third member that is there to be measured."""
-    folder = tmp_path_factory.mktemp("bench")
-    checkpoint = write_tiny_checkpoint(folder / "model")
-    adapter = write_tiny_adapter(folder / "ensemble" / "members" / "tuned", checkpoint)
-    sha256 = sha256_of(adapter / "adapter_model.safetensors")
-    tuned = {"kind": "adapter", "path": "members/tuned", "sha256": sha256, "temperature": 2.0}
-    members = [
-        Member(name="plain", method="cloze", weight=0.5),
-        Member.model_validate({"name": "tuned", "method": "cloze", "weight": 0.5, **tuned}),
-        Member(name="measured", method="cloze", weight=0.0),
-    ]
-    base = Base(model=str(checkpoint), sha256=verified_base_sha256(checkpoint))
-    write_manifest(Manifest(name="tiny", base=base, members=members), folder / "ensemble")
-    return folder / "ensemble"
-
-
 def test_for_the_comparison_members_are_asked_for_one_letter_and_keep_their_weights(
     tiny_ensemble: Path, tmp_path: Path
 ) -> None:
@@ -445,8 +480,11 @@ def test_the_report_is_json_with_every_measurement_beside_its_aim(tiny_ensemble:
     assert beside["members"] == ["plain", "tuned"]
     assert set(beside["runs"]) == {"engine", "service"}
     assert beside["service_added_ms"]["p50"] > 0
+    assert beside["one_engine"]["members"] == 2
+    assert beside["one_engine"]["all_over_one"] > 0
     judged = {name for each in (found, beside) for name in each["aims"]}
-    assert judged == set(AIMS) - {"failed_requests_after_kill"}
+    unjudged = set() if beside["one_engine"]["on_gpu"] else {"members_of_one_engine_over_one"}
+    assert judged == set(AIMS) - {"failed_requests_after_kill"} - unjudged
 
 
 def test_without_vllm_the_report_says_so() -> None:
@@ -475,6 +513,11 @@ def test_what_there_are_aims_for_is_taken_from_the_run_at_twice_the_capacity_and
         "failed_requests_after_kill": 2,
     }
     assert measured({"kill": {"skipped": "one engine"}}, LIMIT_S) == {}
+
+
+@pytest.mark.parametrize(("on_gpu", "judged"), [(True, {"members_of_one_engine_over_one": 1.3}), (False, {})])
+def test_what_three_adapters_cost_over_one_has_an_aim_on_a_gpu_alone(on_gpu: bool, judged: dict[str, float]) -> None:
+    assert measured({"one_engine": {"on_gpu": on_gpu, "all_over_one": 1.3}}, LIMIT_S) == judged
 
 
 def test_quick_shortens_everything_and_bad_lengths_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

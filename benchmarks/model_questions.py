@@ -1,0 +1,154 @@
+"""What becomes of the questions a language model writes: how many pass each gate, and how long a draft takes.
+
+python -m benchmarks.model_questions --ensemble starter --drafts 40 prints JSON, and the service's table of gates to
+stderr. The bare base model of the ensemble writes, the ensemble confirms the keys; gates and counts are those of the
+Q-Agent. Topics and levels take turns. ``pick_is_key`` beside its chance says what an agreement is worth: a gate whose
+ensemble picks the key no more often than by chance lets through what it should not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any, TypeVar
+
+import puzzles
+from agents.deadline import Deadline
+from agents.hardness import HardnessGate, stand_in
+from agents.loading import LoadedEnsemble, load_from_environment
+from agents.model_source import model_source
+from agents.proposal import Gate, Proposal, RejectedError
+from agents.question_store import DuplicatesGate, QuestionStore
+from agents.rules import Edition, load_edition
+from agents.schema import LETTERS
+from agents.screening import Screening
+from agents.token_counting import estimate_tokens
+from benchmarks.reporting import library_versions, machine, note, percentiles_ms
+from training.statistics import wilson_interval
+
+T = TypeVar("T")
+
+EDITION = "feb2026_iitd"
+GENERAL_TOPICS = ("Photosynthesis", "World geography", "Everyday physics")
+
+
+def topics_of(edition: Edition) -> list[str]:
+    """Those of the edition, and as many again that no puzzle covers."""
+    own = [f"{category}/{name}" for category, names in edition.topics.items() for name in names]
+    return [*own, *GENERAL_TOPICS]
+
+
+class WatchedKeyGate:
+    """A key gate, and what its refusals do not tell of the proposals that reach it."""
+
+    def __init__(self, gate: Gate, ensemble: LoadedEnsemble) -> None:
+        self.name = gate.name
+        self._gate = gate
+        self._ensemble = ensemble
+        self._hardness = HardnessGate(lambda: stand_in(ensemble))
+        self.seconds: list[float] = []
+        """What each check took."""
+        self.keys: Counter[str | None] = Counter()
+        """How often each letter was named as the key."""
+        self.picked = 0
+        """How often the ensemble, asked as it answers, picks the key."""
+        self.hardness: list[float] = []
+
+    async def check(self, proposal: Proposal) -> Proposal:
+        """As the gate's own check."""
+        question = proposal.question
+        self.keys[question.key_letter] += 1
+        verdict = await self._ensemble.answerer.answer(replace(question, key=None), Deadline.never())
+        self.picked += verdict.answer.letter == question.key_letter
+        self.hardness.append((await self._hardness.check(proposal)).hardness or 0.0)
+        return await timed(self._gate.check(proposal), self.seconds)
+
+
+async def timed(work: Awaitable[T], seconds: list[float]) -> T:
+    """What ``work`` gives or raises; ``seconds`` gets one number more."""
+    started = time.perf_counter()
+    try:
+        return await work
+    finally:
+        seconds.append(time.perf_counter() - started)
+
+
+async def measure(ensemble: LoadedEnsemble, drafts: int, seed: int, edition: Edition) -> dict[str, Any]:
+    source = model_source(lambda: ensemble, edition)
+    [key_gate] = source.gates
+    watched = WatchedKeyGate(key_gate, ensemble)
+    screening = Screening(edition, estimate_tokens)
+    store = QuestionStore(None)
+    topics = topics_of(edition)
+    draft_s: list[float] = []
+    passed: list[dict[str, Any]] = []
+    for number in range(drafts):
+        level = tuple(puzzles.LEVELS)[number % len(puzzles.LEVELS)]
+        draft = source.proposer.propose(topics[number % len(topics)], level, seed + number)
+        try:
+            proposal = await screening.passed(
+                source.proposer.name, timed(draft, draft_s), [DuplicatesGate(store), watched]
+            )
+            served = await screening.kept(proposal, store.serve(proposal))
+        except RejectedError as error:
+            note(f"draft {number + 1}: {error.reason}")
+            continue
+        note(f"draft {number + 1}: passed")
+        least = (proposal.proof or {})["least_probability_of_key"]
+        passed.append({**served.canonical(), "least_probability_of_key": least})
+    await store.close()
+    note(screening.counts.table())
+    return {
+        "drafts": drafts,
+        "gates": screening.counts.to_json(),
+        "pick_is_key": share(watched.picked, watched.keys.total()),
+        "pick_is_key_by_chance": 1 / edition.choices,
+        "letters_named_as_key": {letter: watched.keys[letter] for letter in LETTERS[: edition.choices]},
+        "hardness_mean": round(fmean(watched.hardness), 3) if watched.hardness else None,
+        "draft_ms": percentiles_ms(draft_s),
+        "key_gate_ms": percentiles_ms(watched.seconds),
+        "passed": passed,
+    }
+
+
+def share(count: int, rows: int) -> dict[str, Any] | None:
+    """A count of ``rows``, with its 95% Wilson interval; None of no rows."""
+    if not rows:
+        return None
+    low, high = wilson_interval(count, rows)
+    return {"count": count, "rows": rows, "share": round(count / rows, 3), "interval": [round(low, 3), round(high, 3)]}
+
+
+async def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    ensemble = await load_from_environment(arguments.ensemble, "transformers")
+    try:
+        engine = ensemble.engine
+        result = await measure(ensemble, arguments.drafts, arguments.seed, load_edition(EDITION))
+        return {
+            "model": ensemble.manifest.base.model,
+            "ensemble": ensemble.manifest.name,
+            "dtype": engine.dtype,
+            **result,
+            "machine": machine(),
+            "libraries": library_versions(),
+        }
+    finally:
+        await ensemble.close()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ensemble", default="starter")
+    parser.add_argument("--drafts", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    print(json.dumps(asyncio.run(run(parser.parse_args(argv))), indent=2))
+
+
+if __name__ == "__main__":
+    main()
