@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 import subprocess
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import accumulate, count, islice, takewhile
 from pathlib import Path
@@ -365,6 +367,18 @@ def test_a_server_is_ended_together_with_what_it_left_behind() -> None:
         assert started.returncode is not None
 
     asyncio.run(run())
+
+
+def test_a_server_that_had_ended_before_leaves_no_pipe_to_the_collector() -> None:
+    async def run() -> None:
+        async with ended_after(["bash", "-c", "sleep 600 &"], stdout=subprocess.PIPE) as started:
+            await until(lambda: started.returncode is not None)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(run())
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_memory_growth_is_the_slope_of_a_line() -> None:
