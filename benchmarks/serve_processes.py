@@ -153,7 +153,7 @@ async def _end(started: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)
     await started.wait()
-    # That returns at once for a process that had ended before, with its pipe still open; at the pipe's end it is closed.
+    # That returns at once for a process that had ended before, with its pipe still open. At its end it is closed.
     if started.stdout is not None:
         await started.stdout.read()
 

@@ -25,7 +25,7 @@ from agents.engines.protocol import Generation
 from agents.engines.requests import check_adapter, check_prompt, score_in_parts, together
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.vllm_arguments import engine_arguments
-from agents.engines.vllm_device import device_type, prepare_environment, require_compiler
+from agents.engines.vllm_device import device_type, prepare_environment, require_compiler, threads_are_pinned
 from agents.engines.vllm_limits import LEAST_VERSION, MAX_CANDIDATES
 from agents.engines.vllm_options import VllmOptions
 from agents.engines.vllm_start import engines_give_way, ready_within
@@ -94,7 +94,13 @@ class VllmEngine:
             require_compiler()
         counters = Counters()
         arguments = engine_arguments(
-            checkpoint, adapters or {}, dtype=dtype, options=options, memory_share=memory_share, on_cpu=on_cpu
+            checkpoint,
+            adapters or {},
+            dtype=dtype,
+            options=options,
+            memory_share=memory_share,
+            on_cpu=on_cpu,
+            threads_pinned=threads_are_pinned(),
         )
         try:
             from vllm import AsyncEngineArgs

@@ -14,6 +14,8 @@ from agents.models.checkpoint import read_json_object
 
 CPU_BLOCK_TOKENS = 32
 """What the CPU back end computes best in multiples of."""
+ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
+"""The executor that computes in the engine's own process, by its path: called "uni", the CPU back end replaces it."""
 
 
 def engine_arguments(
@@ -24,6 +26,7 @@ def engine_arguments(
     options: VllmOptions,
     memory_share: float | None,
     on_cpu: bool,
+    threads_pinned: bool,
 ) -> dict[str, Any]:
     """The fields of vLLM's AsyncEngineArgs. Raises DamagedModelError for a config.json or adapter that is not one."""
     config = read_json_object(checkpoint / "config.json")
@@ -51,11 +54,18 @@ def engine_arguments(
     if on_cpu:
         # Of the 128 tokens that are usual there hardly a question would fill a block, and only full ones are shared.
         arguments["block_size"] = CPU_BLOCK_TOKENS
+        # A worker of its own takes memory, and it and the scheduler spin for one another on cores that others need.
+        if "distributed_executor_backend" not in arguments and not (threads_pinned or _is_split(options)):
+            arguments["distributed_executor_backend"] = ONE_PROCESS
     else:
         arguments["gpu_memory_utilization"] = memory_share or options.gpu_memory_utilization
     if adapters:
         arguments |= {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": _served_rank(adapters)}
     return arguments
+
+
+def _is_split(options: VllmOptions) -> bool:
+    return options.tensor_parallel_size * options.pipeline_parallel_size > 1
 
 
 def _served_rank(adapters: Mapping[str, Path]) -> int:

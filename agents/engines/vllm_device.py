@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from agents.engines.vllm_options import VllmOptions
 from agents.errors import EngineError, MissingExtraError
 
+THREADS_BIND, UNPINNED = "VLLM_CPU_OMP_THREADS_BIND", "nobind"
+
 
 def prepare_environment(options: VllmOptions) -> None:
     """Sets what vLLM reads from the environment only, before it is imported; the user's own values stay."""
@@ -20,10 +22,15 @@ def prepare_environment(options: VllmOptions) -> None:
         # Idle threads of one engine must not spin on the cores that another one needs.
         "GOMP_SPINCOUNT": "1000",
         # On a CPU vLLM pins the threads of all engines to the same cores, and keeps one core for each one's scheduler.
-        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        THREADS_BIND: UNPINNED,
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+
+
+def threads_are_pinned(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a CPU engine pins its threads to cores, as vLLM does where ``prepare_environment`` found it set."""
+    return environment.get(THREADS_BIND) != UNPINNED
 
 
 def device_type() -> str:
