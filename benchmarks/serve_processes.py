@@ -86,7 +86,7 @@ async def serving(ensemble: str, engine: str, **settings: Any) -> AsyncIterator[
 
 @dataclass(frozen=True)
 class VllmServer:
-    """A running `vllm serve`: its address and its process, which leads a session of its own."""
+    """A running `vllm serve`: its address and its process, which leads a process group of its own."""
 
     url: str
     process: asyncio.subprocess.Process
@@ -131,9 +131,14 @@ async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:
 async def ended_after(
     command: Sequence[str], stdout: Any, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process, ended together with all that it started when the block ends."""
+    """A process, ended together with all that it started when the block ends.
+
+    It leads a process group, not a session: Linux shares the processors out between sessions first (autogroup), and a
+    client in another one than busy engines was seen to wait for a processor for up to 1.3 s, however idle it had been.
+    In one session priorities tell, and the engines' is lower than the client's.
+    """
     started = await asyncio.create_subprocess_exec(
-        *command, stdout=stdout, env={**os.environ, **(environment or {})}, start_new_session=True
+        *command, stdout=stdout, env={**os.environ, **(environment or {})}, process_group=0
     )
     try:
         yield started
@@ -149,7 +154,7 @@ async def _end(started: asyncio.subprocess.Process) -> None:
     # Its wait() waits for the pipe too, which what it left behind may hold open.
     while started.returncode is None and loop.time() < end:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.05)
-    # The workers of an engine that was killed outlive it; they are in the session that began with the server.
+    # The workers of an engine that was killed outlive it; they are in the group that began with the server.
     with suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)
     await started.wait()
