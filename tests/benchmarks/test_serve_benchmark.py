@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import random
 import subprocess
 import warnings
@@ -363,6 +364,8 @@ def test_a_server_is_ended_together_with_what_it_left_behind() -> None:
             assert started.stdout is not None
             orphan = int(await started.stdout.readline())
             assert is_running(orphan)
+            # In one session with this process, or Linux would share the processors out between the two of them first.
+            assert os.getsid(started.pid) == os.getsid(0)
         await until(lambda: not is_running(orphan))
         assert started.returncode is not None
 
