@@ -1,8 +1,9 @@
-"""Asynchronous tests of engines run on asyncio; servers for the remote one."""
+"""For the tests of engines: asyncio; a loop and a plain model for the real ones; servers for the remote one."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,21 @@ from agents.engines.remote import RemoteEngine
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """One event loop for a module, since an engine belongs to the loop that first uses it."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def plain(default_checkpoint: Path) -> Any:
+    """The default model in float32, without an engine around it."""
+    from training.probes import plain_model
+
+    return plain_model(default_checkpoint)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from agents.engines.remote_replica import RemoteLimits
 from agents.engines.vllm_device import prepare_environment
 from agents.engines.vllm_options import VllmOptions
 from benchmarks.serve_processes import VllmServer, vllm_serving
-from training.probes import plain_logprobs, plain_model
+from training.probes import plain_logprobs
 
 pytestmark = [
     pytest.mark.model,
@@ -70,22 +70,10 @@ async def two_servers(checkpoint: Path) -> AsyncIterator[Servers]:
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    """One event loop for a module, since an engine belongs to the loop that first uses it."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
 def servers(default_checkpoint: Path, loop: asyncio.Runner) -> Iterator[Servers]:
     stack = AsyncExitStack()
     yield loop.run(stack.enter_async_context(two_servers(default_checkpoint)))
     loop.run(stack.aclose())
-
-
-@pytest.fixture(scope="module")
-def plain(default_checkpoint: Path) -> Any:
-    return plain_model(default_checkpoint)
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)

@@ -23,7 +23,6 @@ from agents.hosting import Host
 from agents.loading import find_ensemble
 from agents.manifest import read_manifest
 from agents.placement import EnsembleWeights
-from training.probes import plain_model
 
 pytestmark = [
     pytest.mark.model,
@@ -41,22 +40,10 @@ SCHEMA = {
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    """One event loop for a module, since an engine belongs to the loop that first uses it."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
 def engine(default_checkpoint: Path, loop: asyncio.Runner) -> Iterator[VllmEngine]:
     engine = VllmEngine.load(default_checkpoint, dtype="float32", options=OPTIONS)
     yield engine
     loop.run(engine.close())
-
-
-@pytest.fixture(scope="module")
-def plain(default_checkpoint: Path) -> Any:
-    return plain_model(default_checkpoint)
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)

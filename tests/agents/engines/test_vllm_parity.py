@@ -36,12 +36,6 @@ STARTER = find_ensemble("starter")
 
 
 @pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as runner:
-        yield runner
-
-
-@pytest.fixture(scope="module")
 def manifest() -> Manifest:
     return read_manifest(STARTER)
 
