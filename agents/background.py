@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Quiet = Callable[[], Awaitable[None]]
 """Returns when a step of background work may start."""
@@ -61,14 +61,25 @@ class InterruptedWorkError(Exception):
     """What was to stop the work came before its end."""
 
 
-async def unless(event: Coroutine[Any, Any, None], work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` gives. Raises InterruptedWorkError, with ``work`` cancelled, when ``event`` ends first."""
-    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(event)
+async def unless(event: Callable[[], Awaitable[None]], work: Awaitable[T]) -> T:
+    """What ``work`` gives, which begins at once. Raises InterruptedWorkError when ``event`` ends first.
+
+    ``work`` is cancelled then, and has ended.
+    """
+    limit = asyncio.timeout(None)
+
+    async def watch() -> None:
+        await event()
+        limit.reschedule(0.0)
+
     try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise InterruptedWorkError
-        return working.result()
-    finally:
-        working.cancel()
-        watching.cancel()
+        async with limit:
+            watching = asyncio.create_task(watch())
+            try:
+                return await work
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise InterruptedWorkError from None

@@ -93,7 +93,7 @@ class PoolFilling:
         if self._foreground.busy:
             return False
         try:
-            worked = await unless(self._foreground.begins(), self._write(model, slot))
+            worked = await unless(self._foreground.begins, self._write(model, slot))
         except InterruptedWorkError:
             return False
         if left > 1:

@@ -33,6 +33,8 @@ Kind = Literal["on_time", "late", "refused", "unavailable", "server_error", "fai
 no response, or a status no sound request should get. Each request is exactly one of them."""
 
 BUSY = "urn:aiac:error:busy"
+CONNECT_AT_ONCE = 100
+"""Well below how many connections a server lets wait to be accepted."""
 _REPLY = re.compile(rb"HTTP/1\.1 (\d{3}) .*?^content-length: *(\d+)\r$", re.DOTALL | re.IGNORECASE | re.MULTILINE)
 
 
@@ -73,6 +75,13 @@ class LeanClient:
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def connect(self, connections: int) -> None:
+        """Opens so many more, for as many requests at once that do not wait for one. Raises OSError."""
+        while connections > 0:
+            number = min(connections, CONNECT_AT_ONCE)
+            self._idle += await asyncio.gather(*(asyncio.open_connection(*self._address) for _ in range(number)))
+            connections -= number
 
     async def post(self, url: str, *, json: Any) -> httpx.Response:
         """``url`` may be a path. Raises httpx.ReadError when the server hangs up or does not speak HTTP."""

@@ -40,9 +40,10 @@ from benchmarks.reporting import (
     report_alone_on_stdout,
 )
 from benchmarks.sample_questions import questions
-from benchmarks.serve_faults import kill_an_engine, soak
+from benchmarks.serve_faults import burst, kill_an_engine, soak
 from benchmarks.serve_overhead import Scale, overhead
 from benchmarks.serve_processes import Service, in_flight, serving
+from service.server import allow_open_files
 from service.settings import load_settings
 
 PARTS = ("load", "kill", "overhead")
@@ -61,19 +62,22 @@ AIMS: Aims = {
     "answered_by_a_member_at_2x": ("at least", 0.95),
     "drain_limits_at_2x": ("at most", 1.0),
     "failed_requests_after_kill": ("at most", 0.0),
+    "late_in_burst": ("at most", 0.0),
+    "failed_requests_in_burst": ("at most", 0.0),
     "members_of_one_engine_over_one": ("at most", 1.4),
 }
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured, and for how long. ``soak_s`` is 0 for no soak."""
+    """What is measured, and for how long. ``soak_s`` and ``burst`` are 0 for neither."""
 
     engines: Sequence[str]
     ensembles: Sequence[str]
     parts: Sequence[str]
     seconds: float
     soak_s: float
+    burst: int
     scale: Scale
     seed: int
 
@@ -180,6 +184,9 @@ async def under_load(found: dict[str, Any], options: Options, limit_s: float) ->
             note(f"soaking for {options.soak_s:g} s")
             load = bench.arrivals(SOAK_RATE * capacity)
             found["soak"] = await soak(bench.service, load, fresh, seconds=options.soak_s, limit_s=limit_s)
+        if options.burst:
+            note(f"asking {options.burst:,} questions at once")
+            found["burst"] = await burst(bench.service, bench.http, fresh, requests=options.burst, limit_s=limit_s)
 
 
 @asynccontextmanager
@@ -210,6 +217,9 @@ def measured(found: dict[str, Any], limit_s: float) -> dict[str, float]:
                 values["answered_by_a_member_at_2x"] = run["shares"]["answered_by_a_member"]
     if "failed_requests" in found.get("kill", ()):
         values["failed_requests_after_kill"] = found["kill"]["failed_requests"]
+    if "burst" in found:
+        values["late_in_burst"] = found["burst"]["counts"]["late"]
+        values["failed_requests_in_burst"] = found["burst"]["failed_requests"]
     return values
 
 
@@ -251,7 +261,7 @@ async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installe
             report["skipped"].append({"engine": engine, "reason": reason})
             continue
         for ensemble in options.ensembles:
-            if {"load", "kill"} & set(options.parts) or options.soak_s:
+            if {"load", "kill"} & set(options.parts) or options.soak_s or options.burst:
                 found = {"engine": engine, "ensemble": ensemble}
                 report["service"].append(found)
                 await attempt(ensemble, engine, under_load(found, options, limit_s))
@@ -266,13 +276,14 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
     parser.add_argument("--engine", nargs="+", choices=ENGINES, default=["transformers", "vllm"])
     parser.add_argument("--ensemble", nargs="+", default=["default", "starter"], help="names or folders")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seconds", type=float, default=60.0, help="of each open loop")
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="of steady load, memory watched")
+    parser.add_argument("--burst", type=int, default=0, metavar="REQUESTS", help="at once, each on its own connection")
     parser.add_argument("--quick", action="store_true", help="seconds of everything: to see that it runs")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    for name in ("seconds", "soak"):
+    for name in ("seconds", "soak", "burst"):
         if getattr(given, name) < 0 or (name == "seconds" and not given.seconds):
             parser.error(f"--{name}: found {getattr(given, name):g}; expected a positive number")
     return Options(
@@ -281,6 +292,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         parts=given.parts,
         seconds=min(given.seconds, 2.0) if given.quick else given.seconds,
         soak_s=given.soak,
+        burst=given.burst,
         scale=Scale(clients=2, rounds=2, questions=4, alone=4) if given.quick else Scale(),
         seed=given.seed,
     )
@@ -290,6 +302,7 @@ def main() -> None:
     # What was started must be ended: an interrupt does that, and a plain SIGTERM would not.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = read_options()
+    allow_open_files()
     with report_alone_on_stdout():
         report = asyncio.run(measure(options))
     print(json.dumps(report, indent=1))

@@ -1,17 +1,19 @@
-"""A service under steady load while something happens to it: an engine process killed, or simply a long time."""
+"""What may happen to a service: an engine process killed under load, a long time, and everybody asking at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from itertools import islice
 from statistics import linear_regression
 from typing import Any
 
 import httpx
 
 from agents.schema import Question
-from benchmarks.load import OpenLoop, Outcome, summary
-from benchmarks.reporting import note
+from benchmarks.load import AnswerClient, LeanClient, OpenLoop, Outcome, summary
+from benchmarks.reporting import note, percentiles_ms
 from benchmarks.serve_processes import Service, members_ready
 
 RECOVERY_SECONDS = 300.0
@@ -111,6 +113,33 @@ async def soak(
         "rss_bytes": {"before": before, "during": samples, "after": service.rss_bytes()},
         "mb_per_hour": {name: mb_per_hour(samples, name) for name in before},
         "mb_per_hour_second_half": {name: mb_per_hour(half, name) for name in before},
+        **fault_summary(outcomes, limit_s, elapsed_s),
+    }
+
+
+async def burst(
+    service: Service, http: httpx.AsyncClient, fresh: Iterator[Question], *, requests: int, limit_s: float
+) -> dict[str, Any]:
+    """``requests`` questions at the same moment, each over a connection of its own that is open before.
+
+    ``complete_after`` says whether one question asked when all is over gets a complete answer.
+    """
+    loop = asyncio.get_running_loop()
+    address = httpx.URL(service.url)
+    before = service.rss_bytes()
+    async with aclosing(LeanClient(address.host, address.port or 80)) as lean:
+        await lean.connect(requests)
+        client = AnswerClient(lean, service.url)
+        started = loop.time()
+        outcomes = await asyncio.gather(*map(client.ask, islice(fresh, requests)))
+        elapsed_s = loop.time() - started
+    refused_s = [outcome.latency_s for outcome in outcomes if outcome.status == 503]
+    return {
+        "requests": requests,
+        "elapsed_s": elapsed_s,
+        "refused_ms": percentiles_ms(refused_s),
+        "rss_bytes": {"before": before, "after": service.rss_bytes()},
+        "complete_after": (await AnswerClient(http, service.url).ask(next(fresh))).complete,
         **fault_summary(outcomes, limit_s, elapsed_s),
     }
 

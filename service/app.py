@@ -18,13 +18,14 @@ from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddle
 from service.openapi import install_openapi
 from service.problems import install_handlers
 from service.question_filling import make_questioner
-from service.routes.answer import AnswerService, answer_router
+from service.routes.answer import SHED_PATHS, AnswerService, answer_router
 from service.routes.console import console_router
 from service.routes.health import health_router
 from service.routes.matches import matches_router
 from service.routes.metrics import metrics_router
 from service.routes.question import QuestionService, question_router
 from service.settings import Settings
+from service.shedding import LastRefusal, SheddingMiddleware
 from service.state import Load, ServiceState
 
 
@@ -75,7 +76,8 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
     app.include_router(console_router(edition))
     app.include_router(health_router(state, settings))
     app.include_router(metrics_router(metrics, questioner))
-    app.include_router(answer_router(AnswerService(state, metrics, policy, settings)))
+    refusal = LastRefusal()
+    app.include_router(answer_router(AnswerService(state, metrics, policy, settings, refusal)))
     app.include_router(matches_router(Path(settings.matches), state.stopping))
     app.include_router(question_router(QuestionService(questioner, metrics, question_policy, settings)))
     install_handlers(app)
@@ -85,6 +87,7 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
         return settings.max_batch_body_bytes if path == "/answers" else settings.max_body_bytes
 
     # The last one added is the outermost.
+    app.add_middleware(SheddingMiddleware, refusal=refusal, paths=SHED_PATHS, count=metrics.busy)
     app.add_middleware(BodyLimitMiddleware, limit_bytes=limit_bytes)
     if settings.api_key is not None:
         app.add_middleware(KeyMiddleware, key=settings.api_key.get_secret_value())

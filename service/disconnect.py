@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from functools import partial
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
@@ -13,14 +14,14 @@ from agents.background import InterruptedWorkError, unless
 T = TypeVar("T")
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
     """What ``work`` returns. Raises ClientDisconnect, with ``work`` cancelled, when the client hangs up before.
 
     A server tells an application of that by a message alone, so somebody has to listen for it. The body must have been
     read: its messages would be lost here.
     """
     try:
-        return await unless(_disconnected(request.receive), work)
+        return await unless(partial(_disconnected, request.receive), work)
     except InterruptedWorkError:
         raise ClientDisconnect from None
 

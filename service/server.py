@@ -17,6 +17,24 @@ from agents.errors import InputError
 from service.settings import Settings
 from service.state import ServiceState
 
+MOST_OPEN_FILES = 65_536
+
+
+def allow_open_files() -> None:
+    """Raises this process's own limit on open files as far as the system allows, at most to ``MOST_OPEN_FILES``.
+
+    Every connection is one. Shells commonly allow 1024, and beyond that not only connections fail but whatever else
+    opens a file.
+    """
+    try:
+        import resource
+    except ImportError:  # Not on Windows, which has no such limit.
+        return
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_OPEN_FILES if most == resource.RLIM_INFINITY else min(most, MOST_OPEN_FILES)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
 
 def reserve_port(host: str, port: int) -> socket.socket:
     """A TCP socket bound to ``host`` and ``port``; nothing listens on it yet. Port 0 takes any free one.

@@ -36,11 +36,12 @@ def serve(
     from agents.loading import find_ensemble, load_ensemble, placement
     from agents.manifest import read_manifest
     from aiac.commands.models import find_or_pull
-    from service.server import is_loopback, reserve_port
+    from service.server import allow_open_files, is_loopback, reserve_port
     from service.settings import load_settings
 
     settings = load_settings(host=host, port=port, ensemble=ensemble, engine=engine, dtype=dtype, edition=edition)
     logging.getLogger().setLevel(settings.log_level.upper())
+    allow_open_files()
     with reserve_port(settings.host, settings.port) as reserved:
         place = placement(settings.engine, dtype=settings.dtype, threads=settings.threads)
         folder = find_ensemble(settings.ensemble)

@@ -27,13 +27,17 @@ from service.middleware import arrived_s
 from service.openapi import QUESTION_BODY, QUESTIONS_BODY, problems
 from service.problems import JsonResponse
 from service.settings import Settings
+from service.shedding import LastRefusal
 from service.state import ServiceState
+
+SHED_PATHS = frozenset({"/answer", "/answer_question"})
+"""Those of single questions, which admission may refuse."""
 
 T = TypeVar("T")
 Detail = Annotated[bool, Query(description="Whether to return what the answer rests on as well.")]
 
 
-def deadline_ms(
+async def deadline_ms(
     header: Annotated[
         str | None,
         Header(
@@ -44,6 +48,7 @@ def deadline_ms(
         WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS}),
     ] = None,
 ) -> int | None:
+    # A coroutine, though it waits for nothing: FastAPI runs a plain function on a thread, one of forty.
     return read_deadline_ms(header)
 
 
@@ -65,11 +70,19 @@ def single_question(payload: Any) -> Question:
 class AnswerService:
     """Answers questions of one app and counts what happens to them."""
 
-    def __init__(self, state: ServiceState, metrics: Metrics, policy: DeadlinePolicy, settings: Settings) -> None:
+    def __init__(
+        self,
+        state: ServiceState,
+        metrics: Metrics,
+        policy: DeadlinePolicy,
+        settings: Settings,
+        refusal: LastRefusal,
+    ) -> None:
         self.state = state
         self.metrics = metrics
         self.policy = policy
         self.settings = settings
+        self.refusal = refusal
 
     async def one(self, request: Request, requested_ms: int | None) -> tuple[LoadedEnsemble, Question, Verdict]:
         """The answer to the question in a request's body.
@@ -81,7 +94,16 @@ class AnswerService:
             question = parse(await request.body(), single_question)
         arrived = arrived_s(request)
         deadline = self.policy.deadline(arrived, requested_ms)
-        return ensemble, question, await self._connected(request, self._admitted(ensemble, question, deadline, arrived))
+        try:
+            admit(ensemble.answerer, question, deadline)
+        except BusyError as error:
+            self.metrics.busy()
+            # Who asks for an answer sooner than the edition does is refused sooner as well.
+            if requested_ms is None:
+                self.refusal.hold(error)
+            raise
+        self.metrics.admitted()
+        return ensemble, question, await self._connected(request, self._answer(ensemble, question, deadline, arrived))
 
     async def many(self, request: Request, requested_ms: int | None, detail: bool) -> dict[str, Any]:
         """The fields of BatchAnswers for a request's body. Raises as ``one`` does, but for BusyError."""
@@ -127,22 +149,14 @@ class AnswerService:
             self.metrics.abandoned()
             raise
 
-    async def _admitted(
-        self, ensemble: LoadedEnsemble, question: Question, deadline: Deadline, arrived: float
-    ) -> Verdict:
-        try:
-            admit(ensemble.answerer, question, deadline)
-        except BusyError:
-            self.metrics.busy()
-            raise
-        self.metrics.admitted()
-        return await self._answer(ensemble, question, deadline, arrived)
-
     async def _answer(
         self, ensemble: LoadedEnsemble, question: Question, deadline: Deadline, arrived: float
     ) -> Verdict:
-        with self.state.answering():
-            verdict = await ensemble.answerer.answer(question, deadline)
+        try:
+            with self.state.answering():
+                verdict = await ensemble.answerer.answer(question, deadline)
+        finally:
+            self.refusal.lift()
         self.metrics.answered(verdict, time.monotonic() - arrived)
         return verdict
 

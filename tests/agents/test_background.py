@@ -58,7 +58,7 @@ def test_work_ends_when_somebody_comes_who_waits():
 
         async def interrupted() -> None:
             with pytest.raises(InterruptedWorkError):
-                await unless(foreground.begins(), work())
+                await unless(foreground.begins, work())
 
         working = asyncio.create_task(interrupted())
         await begun.wait()
@@ -79,7 +79,35 @@ def test_work_that_nothing_stops_gives_its_result_or_its_error():
 
     async def story() -> int:
         with pytest.raises(ValueError, match="no"):
-            await unless(Foreground().begins(), fail())
-        return await unless(Foreground().begins(), answer())
+            await unless(Foreground().begins, fail())
+        return await unless(Foreground().begins, answer())
 
     assert asyncio.run(story()) == 42
+
+
+def test_work_begins_before_anything_else_has_its_turn():
+    async def story() -> list[str]:
+        seen = []
+
+        async def work() -> None:
+            seen.append("work")
+            await asyncio.sleep(0)
+
+        async def other() -> None:
+            seen.append("other")
+
+        waiting = asyncio.create_task(other())
+        await unless(Foreground().begins, work())
+        await waiting
+        return seen
+
+    assert asyncio.run(story()) == ["work", "other"]
+
+
+def test_a_time_limit_of_the_work_s_own_is_not_taken_for_the_event():
+    async def late() -> None:
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(unless(Foreground().begins, late()))

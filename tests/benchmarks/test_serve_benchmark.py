@@ -473,9 +473,9 @@ def test_for_the_comparison_members_are_asked_for_one_letter_and_keep_their_weig
 
 
 def options_for(*engines: str, ensemble: str = "default", **fields: Any) -> Options:
-    given: dict[str, Any] = {"parts": ("load", "overhead"), "seconds": 0.5, "soak_s": 0.5, "seed": 0} | fields
+    given: dict[str, Any] = {"parts": ("load", "overhead"), "seconds": 0.5, "soak_s": 0.5, "burst": 200}
     scale = Scale(clients=2, rounds=2, questions=2, alone=2)
-    return Options(engines=engines, ensembles=[ensemble], scale=scale, **given)
+    return Options(engines=engines, ensembles=[ensemble], scale=scale, seed=0, **(given | fields))
 
 
 def test_the_report_is_json_with_every_measurement_beside_its_aim(tiny_ensemble: Path) -> None:
@@ -493,6 +493,10 @@ def test_the_report_is_json_with_every_measurement_beside_its_aim(tiny_ensemble:
     memory = found["soak"]["rss_bytes"]
     assert memory["before"]["service"] > 0
     assert len(memory["during"]) >= 2
+    burst = found["burst"]
+    assert burst["complete_after"]
+    assert burst["failed_requests"] == burst["counts"]["late"] == 0
+    assert burst["counts"]["on_time"] + burst["counts"]["refused"] == burst["questions"] == 200
     [beside] = report["overhead"]
     assert beside["members"] == ["plain", "tuned"]
     assert set(beside["runs"]) == {"engine", "service"}
@@ -521,13 +525,16 @@ def test_what_there_are_aims_for_is_taken_from_the_run_at_twice_the_capacity_and
     outcomes = [Outcome(1.0, 200, votes=1), Outcome(9.0, 200, votes=1), Outcome(0.0, 500)]
     run = {"times": 2.0, "drain_s": 3.0, **summary(outcomes, LIMIT_S, 9.0)}
     other = {"times": 1.0, "drain_s": 100.0, **summary([], LIMIT_S, 9.0)}
-    found = {"open_loop": [other, run], "kill": {"failed_requests": 2}}
+    burst = fault_summary([Outcome(7.0, 200), Outcome(0.1, 503, busy=True), Outcome(0.1, 0)], LIMIT_S, 9.0)
+    found = {"open_loop": [other, run], "kill": {"failed_requests": 2}, "burst": burst}
     assert measured(found, LIMIT_S) == {
         "late_at_2x": 1,
         "server_errors_at_2x": 1,
         "answered_by_a_member_at_2x": 1 / 3,
         "drain_limits_at_2x": 0.5,
         "failed_requests_after_kill": 2,
+        "late_in_burst": 1,
+        "failed_requests_in_burst": 1,
     }
     assert measured({"kill": {"skipped": "one engine"}}, LIMIT_S) == {}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from polling import until
@@ -14,6 +16,8 @@ from agents.deadline import Deadline
 from agents.errors import BusyError
 from agents.schema import read_question
 from service.admission import admit
+from service.routes.answer import SHED_PATHS
+from service.shedding import LastRefusal
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +139,57 @@ async def test_a_step_too_slow_for_a_deadline_is_tried_where_nothing_waits() -> 
         response = await service.answer(QUESTION, params={"detail": "true"})
     assert response.status_code == 200
     assert (response.json()["answer"], response.json()["degraded"]) == ("B", True)
+
+
+@asynccontextmanager
+async def full() -> AsyncIterator[Service]:
+    """A service with one question at the engine's gate and no time for another."""
+    engine = FakeEngine(gate=asyncio.Event())
+    async with running(engine, load=loads(ensemble_on(engine, costs=slow_costs(engine, 1.2)))) as service:
+        tasks = await waiting(service, 1)
+        yield service
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("path", sorted(SHED_PATHS))
+async def test_a_refusal_holds_for_what_comes_right_behind_it_unread_until_something_is_answered(path: str) -> None:
+    refusals, behind = 0, None
+    async with full() as service, asyncio.timeout(60):
+        # On a machine that stalls for so long that the refusal is over by then, once more.
+        while behind is None or behind.status_code != 503:
+            refusals += 1
+            refused = await service.answer(QUESTION)
+            behind = await service.client.post(path, content=b"not even JSON")
+        other = await service.client.get("/health")
+        found = await lines(service)
+        service.engine.gate.set()
+        await until(lambda: service.state.in_flight == 0)
+        after = await service.client.post(path, content=b"not even JSON")
+    assert refused.status_code == 503
+    assert (behind.json()["detail"], behind.headers["retry-after"]) == (refused.json()["detail"], "1")
+    assert behind.json()["instance"] == path
+    assert f'aiac_answers_total{{outcome="busy"}} {refusals + 1.0}' in found
+    assert (other.status_code, after.status_code) == (200, 422)
+
+
+async def test_a_refusal_for_a_deadline_of_the_client_s_own_holds_for_nobody_else() -> None:
+    async with full() as service:
+        refused = await service.answer(QUESTION, headers={"X-Deadline-Ms": "1000"})
+        behind = await service.client.post("/answer", content=b"not even JSON")
+    assert (refused.status_code, behind.status_code) == (503, 422)
+
+
+def test_a_refusal_holds_for_a_tenth_of_a_second() -> None:
+    now_s = 5.0
+    refusal = LastRefusal(lambda: now_s)
+    error = BusyError("too much", 3)
+    assert refusal.error is None
+    refusal.hold(error)
+    now_s += 0.099
+    assert refusal.error is error
+    now_s += 0.002
+    assert refusal.error is None
+    refusal.hold(error)
+    refusal.lift()
+    assert refusal.error is None

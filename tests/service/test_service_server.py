@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +22,8 @@ from service.app import create_app
 from service.server import base_url, is_loopback, reserve_port, run_server
 from service.settings import load_settings
 from service.state import Load, ServiceState
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -38,6 +43,17 @@ async def serving(load: Load, grace_seconds: int = 10) -> AsyncIterator[Running]
     await asyncio.wait([task, asyncio.create_task(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
     async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         yield Running(task, client)
+
+
+@pytest.mark.parametrize(("soft", "hard", "allowed"), [(256, 2048, 2048), (2048, 2048, 2048)])
+def test_a_shell_s_limit_on_open_files_is_raised_as_far_as_it_may_be(soft: int, hard: int, allowed: int) -> None:
+    script = (
+        "import resource; from service.server import allow_open_files;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        "allow_open_files(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stderr, done.stdout.strip()) == ("", f"({allowed}, {hard})")
 
 
 @pytest.mark.anyio

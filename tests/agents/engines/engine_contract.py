@@ -118,14 +118,13 @@ async def a_request_for_an_unknown_adapter_or_without_a_token_says_so(engine: En
 
 
 async def what_is_generated_under_a_json_schema_parses_and_fits_it(engine: Engine, model: Any) -> None:
-    ended = 0
-    for seed in range(4):
-        made = await engine.generate(PROMPT, max_tokens=150, temperature=1.0, seed=seed, json_schema=SCHEMA)
-        if made.finish_reason == "stop":
-            ended += 1
-            validate(SCHEMA, json.loads(engine.tokenizer.decode(made.token_ids)))
+    options: dict[str, Any] = {"max_tokens": 150, "temperature": 1.0, "json_schema": SCHEMA}
+    made = await asyncio.gather(*(engine.generate(PROMPT, seed=seed, **options) for seed in range(4)))
+    ended = [generation for generation in made if generation.finish_reason == "stop"]
     # An engine may allow white space between the parts, so that a text need not end in time.
     assert ended
+    for generation in ended:
+        validate(SCHEMA, json.loads(engine.tokenizer.decode(generation.token_ids)))
 
 
 async def a_schema_that_cannot_be_compiled_is_one_sentence_and_the_engine_goes_on(engine: Engine, model: Any) -> None:

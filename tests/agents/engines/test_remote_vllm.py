@@ -56,7 +56,11 @@ async def two_servers(checkpoint: Path) -> AsyncIterator[Servers]:
     prepare_environment(VllmOptions())
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=5))
-        running = [await stack.enter_async_context(vllm_serving(checkpoint, ARGUMENTS, http)) for _ in range(2)]
+        # At once: most of a start is one thread's work.
+        async with asyncio.TaskGroup() as group:
+            starts = [stack.enter_async_context(vllm_serving(checkpoint, ARGUMENTS, http)) for _ in range(2)]
+            started = [group.create_task(start) for start in starts]
+        running = [each.result() for each in started]
         engine = await RemoteEngine.open(
             [server.url for server in running],
             checkpoint,

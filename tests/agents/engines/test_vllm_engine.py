@@ -40,10 +40,28 @@ SCHEMA = {
 
 
 @pytest.fixture(scope="module")
-def engine(default_checkpoint: Path, loop: asyncio.Runner) -> Iterator[VllmEngine]:
-    engine = VllmEngine.load(default_checkpoint, dtype="float32", options=OPTIONS)
-    yield engine
-    loop.run(engine.close())
+def changed() -> asyncio.Event:
+    """Set when what the host serves has changed."""
+    return asyncio.Event()
+
+
+@pytest.fixture(scope="module")
+def host(default_checkpoint: Path, changed: asyncio.Event, loop: asyncio.Runner) -> Iterator[Host]:
+    """Of the default ensemble, open."""
+    manifest = read_manifest(find_ensemble("default"))
+    weights = EnsembleWeights(manifest.base.model, default_checkpoint, manifest.base.sha256, manifest.members, {})
+    [spec] = place_on_vllm(OPTIONS, dtype="float32")(weights)
+    host = Host(spec, changed.set)
+    loop.run(host.open())
+    yield host
+    loop.run(host.close())
+
+
+@pytest.fixture(scope="module")
+def engine(host: Host) -> VllmEngine:
+    """The host's, until the last test kills it."""
+    assert isinstance(host.engine, VllmEngine)
+    return host.engine
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
@@ -91,22 +109,13 @@ def engine_processes() -> set[int]:
 
 
 def test_a_killed_engine_is_seen_and_its_members_come_back_checked(
-    default_checkpoint: Path, loop: asyncio.Runner
+    engine: VllmEngine, host: Host, changed: asyncio.Event, loop: asyncio.Runner
 ) -> None:
-    manifest = read_manifest(find_ensemble("default"))
-    weights = EnsembleWeights(manifest.base.model, default_checkpoint, manifest.base.sha256, manifest.members, {})
-    [spec] = place_on_vllm(OPTIONS)(weights)
-    others = engine_processes()
-
     async def story() -> None:
-        changed = asyncio.Event()
-        host = Host(spec, changed.set)
-        await host.open()
-        host.watch()
         assert [status.ready for status in host.statuses] == [True]
-        assert host.engine is not None
-        writing = asyncio.create_task(host.engine.generate(PROMPT, max_tokens=900))
-        for process in engine_processes() - others:
+        host.watch()
+        writing = asyncio.create_task(engine.generate(PROMPT, max_tokens=900))
+        for process in engine_processes():
             os.kill(process, signal.SIGKILL)
         with pytest.raises(EngineError, match="stopped"):
             await asyncio.wait_for(writing, 60)
@@ -116,6 +125,6 @@ def test_a_killed_engine_is_seen_and_its_members_come_back_checked(
         await asyncio.wait_for(changed.wait(), 300)
         assert [status.ready for status in host.statuses] == [True]
         assert host.restarts == 1
-        await host.close()
+        assert host.engine is not engine
 
     loop.run(story())
