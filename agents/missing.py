@@ -11,7 +11,8 @@ from agents.errors import MissingExtraError
 
 def missing_package(name: str | None, extra: str = "cpu") -> MissingExtraError:
     """The error for the package ``name``, which ``extra`` of this project brings."""
-    how = f'run: pip install "aiac[{extra}]"'
+    # From the folder, since nothing of that name on a package index is ours.
+    how = f"run in the project's folder: pip install -e '.[{extra}]'"
     if this_bundle() is not None:
         # There is no aiac to install there.
         how = f"install it; {FILE_NAME} lists the packages that this folder needs, with versions"

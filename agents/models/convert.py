@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents.errors import MissingExtraError
+from agents.missing import missing_package
 
 
 def convert_gguf(gguf: Path, folder: Path) -> dict[str, str]:
@@ -24,9 +24,7 @@ def convert_gguf(gguf: Path, folder: Path) -> dict[str, str]:
         import torch
         import transformers
     except ImportError as error:
-        raise MissingExtraError(
-            f'converting a model needs {error.name}, which is not installed: pip install "aiac[cpu]"'
-        ) from error
+        raise missing_package(error.name) from error
 
     with _quiet(transformers.utils.logging):
         # Without dequantize=True transformers keeps the weights packed and refuses to save them.

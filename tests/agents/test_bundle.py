@@ -69,7 +69,9 @@ def test_caches_go_below_outputs_and_what_is_set_stays(tmp_path: Path) -> None:
 def test_a_package_that_is_not_installed_is_an_error_with_its_name() -> None:
     with pytest.raises(MissingExtraError) as caught, packages_named():
         import a_package_that_nobody_wrote  # type: ignore[import-not-found]  # noqa: F401
-    assert str(caught.value) == 'a_package_that_nobody_wrote is not installed; run: pip install "aiac[cpu]"'
+    assert str(caught.value) == (
+        "a_package_that_nobody_wrote is not installed; run in the project's folder: pip install -e '.[cpu]'"
+    )
     with pytest.raises(MissingExtraError, match=r"agents\.nothing is not installed"), packages_named():
         import agents.nothing  # type: ignore[import-not-found]  # noqa: F401
-    assert "aiac[arena]" in str(missing_package("jinja2", "arena"))
+    assert "'.[arena]'" in str(missing_package("jinja2", "arena"))

@@ -8,6 +8,7 @@ import pytest
 
 from agents.command_line import run_reported
 from agents.errors import EngineError, InputError
+from agents.missing import missing_package
 
 
 def missing() -> None:
@@ -28,7 +29,7 @@ def raising(error: BaseException) -> Callable[[], None]:
         (raising(InputError("field", "this", "that")), 2, "tool: field: found this; expected that\n"),
         (raising(EngineError("it died")), 1, "tool: it died\n"),
         (raising(KeyboardInterrupt()), 130, "tool: interrupted; nothing is lost\n"),
-        (missing, 1, 'tool: a_package_that_nobody_wrote is not installed; run: pip install "aiac[cpu]"\n'),
+        (missing, 1, f"tool: {missing_package('a_package_that_nobody_wrote')}\n"),
     ],
     ids=["nothing", "bad input", "a fault", "an interrupt", "a package"],
 )

@@ -6,7 +6,8 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from agents.errors import DownloadError, FileError, MissingExtraError
+from agents.errors import DownloadError, FileError
+from agents.missing import missing_package
 from training.sources.source import RawRow, Source
 
 _EXPORT_REVISION = "refs/convert/parquet"
@@ -20,7 +21,7 @@ def hub_rows(source: Source, upstream_split: str) -> Iterator[RawRow]:
     be read, and MissingExtraError without the library ``datasets``.
     """
     if importlib.util.find_spec("datasets") is None:
-        raise MissingExtraError("Loading a source from the hub needs the library datasets: install aiac[train].")
+        raise missing_package("datasets", "train")
     import httpx
     from datasets import load_dataset
     from datasets.exceptions import DataFilesNotFoundError, DatasetNotFoundError

@@ -7,7 +7,8 @@ import importlib.util
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,17 @@ import psutil
 import pytest
 from engine_contract import CONTRACT, PROMPT, Check
 
+from agents.answerer import Answerer
+from agents.deadline import Deadline
 from agents.engines.vllm import VllmEngine
 from agents.engines.vllm_options import VllmOptions
 from agents.engines.vllm_placement import place_on_vllm
 from agents.errors import EngineError
 from agents.hosting import Host
 from agents.loading import find_ensemble
-from agents.manifest import read_manifest
+from agents.manifest import Manifest, read_manifest
 from agents.placement import EnsembleWeights
+from benchmarks.sample_questions import questions
 
 pytestmark = [
     pytest.mark.model,
@@ -46,9 +50,13 @@ def changed() -> asyncio.Event:
 
 
 @pytest.fixture(scope="module")
-def host(default_checkpoint: Path, changed: asyncio.Event, loop: asyncio.Runner) -> Iterator[Host]:
+def manifest() -> Manifest:
+    return read_manifest(find_ensemble("default"))
+
+
+@pytest.fixture(scope="module")
+def host(default_checkpoint: Path, manifest: Manifest, changed: asyncio.Event, loop: asyncio.Runner) -> Iterator[Host]:
     """Of the default ensemble, open."""
-    manifest = read_manifest(find_ensemble("default"))
     weights = EnsembleWeights(manifest.base.model, default_checkpoint, manifest.base.sha256, manifest.members, {})
     [spec] = place_on_vllm(OPTIONS, dtype="float32")(weights)
     host = Host(spec, changed.set)
@@ -92,6 +100,31 @@ def test_after_a_cancellation_vllm_counts_no_running_request(engine: VllmEngine,
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
         await asyncio.wait_for(until(0), 60)
+
+    loop.run(story())
+
+
+def test_answers_that_are_given_up_leave_nothing_running_or_waiting_in_vllm(
+    host: Host, engine: VllmEngine, manifest: Manifest, loop: asyncio.Runner
+) -> None:
+    answerer, counters = Answerer(manifest, host.voters), engine.counters
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+
+    async def story() -> None:
+        asked = islice(questions(seed=3), 24)
+        work = [asyncio.create_task(answerer.answer(question, Deadline.never())) for question in asked]
+        # More than it computes at a time, so that what it computes is not nearly all.
+        await until(lambda: counters.running == OPTIONS.max_num_seqs and counters.waiting > OPTIONS.max_num_seqs)
+        for task in work:
+            task.cancel()
+        given_up = await asyncio.gather(*work, return_exceptions=True)
+        assert all(isinstance(each, asyncio.CancelledError) for each in given_up)
+        await until(lambda: counters.running == counters.waiting == 0)
+        assert answerer.wait_s() == 0
 
     loop.run(story())
 
