@@ -85,7 +85,8 @@ def from_scratch(model: Any, prompt: Sequence[int], continuation: Sequence[int])
     with torch.inference_mode():
         ids = torch.tensor([[*prompt, *continuation[:-1]]])
         table = model(ids, logits_to_keep=len(continuation)).logits[0].float().log_softmax(-1)
-        return table.gather(1, torch.tensor(continuation)[:, None])[:, 0].tolist()
+        values: list[float] = table.gather(1, torch.tensor(continuation)[:, None])[:, 0].tolist()
+        return values
 
 
 async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question]) -> dict[str, float]:

@@ -96,14 +96,14 @@ def measure(questions: int, latency_ms: float, count_tokens: Callable[[str], int
     with ExitStack() as stack:
         urls = [stack.enter_context(service(latency_ms)) for _ in range(2)]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        teams = [HttpTeam(url, seeded=True) for url in urls]
+        home, away = (HttpTeam(url, seeded=True) for url in urls)
         log = stack.enter_context(EventLog(folder / "log.jsonl"))
         court = Court(load_edition(EDITION), count_tokens, log, Scoreboard())
         wall_s, cpu_s = time.perf_counter(), time.process_time()
-        board = play_match(court, MatchPlan(questions), *teams)
+        board = play_match(court, MatchPlan(questions), home, away)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
-        for team in teams:
-            team.close()
+        home.close()
+        away.close()
     return {
         "questions": questions,
         "latency_ms": latency_ms,

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import importlib.util
 import json
+import logging
 import random
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -46,6 +47,10 @@ from benchmarks.serve_processes import Service, in_flight, serving
 from service.server import allow_open_files
 from service.settings import load_settings
 
+logger = logging.getLogger(__name__)
+
+EXPECTED = (AiacError, RuntimeError, httpx.HTTPError, psutil.Error)
+"""What a server that does not start, or a measurement that cannot be made, ends in."""
 PARTS = ("load", "kill", "overhead")
 RATES = (0.5, 1.0, 2.0)
 KILL_RATE, SOAK_RATE = 0.5, 0.7
@@ -247,7 +252,10 @@ async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installe
     async def attempt(ensemble: str, engine: str, work: Awaitable[None]) -> None:
         try:
             await work
-        except (AiacError, RuntimeError, httpx.HTTPError, psutil.Error) as error:
+        except Exception as error:
+            # What took half an hour to measure before must not be lost, whatever this is.
+            if not isinstance(error, EXPECTED):
+                logger.exception("%s on %s", ensemble, engine)
             reason = str(error) or type(error).__name__
             note(f"{ensemble} on {engine}: {reason}")
             report["errors"].append({"engine": engine, "ensemble": ensemble, "error": reason})

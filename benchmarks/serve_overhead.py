@@ -181,6 +181,7 @@ async def plain_server(host: Host, check: Question, servers: int) -> PlainServer
     """What stands for the engine of a host, which is one of ``servers`` on the same device."""
     from agents.engines.vllm import VllmEngine
     from agents.engines.vllm_arguments import engine_arguments
+    from agents.engines.vllm_device import threads_are_pinned
     from agents.engines.vllm_options import VllmOptions
 
     settings = read_settings(VllmOptions)
@@ -192,6 +193,7 @@ async def plain_server(host: Host, check: Question, servers: int) -> PlainServer
         options=settings,
         memory_share=settings.gpu_memory_utilization / servers,
         on_cpu=engine.on_cpu,
+        threads_pinned=threads_are_pinned(),
     )
     order = cyclic_orders(len(check.choices))[0]
     expected = [

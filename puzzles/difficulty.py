@@ -17,9 +17,12 @@ fewer that say two things each.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from puzzles.puzzle import DifficultyError
 
-LEVELS: dict[str, tuple[float, float]] = {"easy": (0.0, 7.5), "medium": (7.5, 10.5), "hard": (10.5, 99.0)}
+Level = Literal["easy", "medium", "hard"]
+LEVELS: dict[Level, tuple[float, float]] = {"easy": (0.0, 7.5), "medium": (7.5, 10.5), "hard": (10.5, 99.0)}
 """Level -> the half-open band of difficulty it means, in every family."""
 
 TARGET_WIDTH = 0.5

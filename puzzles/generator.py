@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
-from puzzles.difficulty import band, level_of
+from puzzles.difficulty import Level, band, level_of
 from puzzles.family import Family, Proof, from_json, to_json
 from puzzles.puzzle import CHOICES, DifficultyError, ProofError, Puzzle, UnknownFamilyError
 from puzzles.words import MAX_EXPLANATION_WORDS, fits
 
-Difficulty = Literal["easy", "medium", "hard"] | float
+Difficulty = Level | float
 
 MAX_DRAWS = 20_000
 """Structures drawn for one puzzle before the difficulty counts as out of reach. Most puzzles take fewer than ten."""
