@@ -98,8 +98,8 @@ async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
             async def ask(question: Question) -> None:
                 outcome = await client.ask(question)
                 if not outcome.complete:
-                    found = "cut short by its deadline" if outcome.degraded else f"status {outcome.status}"
-                    raise RuntimeError(f"an answer with {found}: its latency says nothing")
+                    found = "an answer cut short by its deadline" if outcome.degraded else f"status {outcome.status}"
+                    raise RuntimeError(f"{found}: its latency says nothing")
 
             try:
                 yield ask

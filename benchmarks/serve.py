@@ -288,11 +288,12 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each open loop")
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="of steady load, memory watched")
     parser.add_argument("--burst", type=int, default=0, metavar="REQUESTS", help="at once, each on its own connection")
+    parser.add_argument("--clients", type=int, default=Scale.clients, help="beside the engine called directly")
     parser.add_argument("--quick", action="store_true", help="seconds of everything: to see that it runs")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    for name in ("seconds", "soak", "burst"):
-        if getattr(given, name) < 0 or (name == "seconds" and not given.seconds):
+    for name in ("seconds", "soak", "burst", "clients"):
+        if getattr(given, name) < 0 or (name in ("seconds", "clients") and not getattr(given, name)):
             parser.error(f"--{name}: found {getattr(given, name):g}; expected a positive number")
     return Options(
         engines=given.engine,
@@ -301,7 +302,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         seconds=min(given.seconds, 2.0) if given.quick else given.seconds,
         soak_s=given.soak,
         burst=given.burst,
-        scale=Scale(clients=2, rounds=2, questions=4, alone=4) if given.quick else Scale(),
+        scale=Scale(clients=2, rounds=2, questions=4, alone=4) if given.quick else Scale(clients=given.clients),
         seed=given.seed,
     )
 

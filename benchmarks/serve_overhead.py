@@ -49,7 +49,7 @@ MAX_DIFFERENCE_NATS = 1e-3
 class Scale:
     """How much is measured: ``rounds`` of ``questions`` a way by ``clients``, then ``alone`` by a single client."""
 
-    clients: int = 8
+    clients: int = 4
     rounds: int = 6
     questions: int = 32
     alone: int = 48

@@ -34,10 +34,11 @@ from agents.errors import EngineError, first_line
 
 @dataclass
 class Counters:
-    """What vLLM's scheduler last said of itself."""
+    """What vLLM's scheduler last said of itself, and how often: once a step."""
 
     running: int = 0
     waiting: int = 0
+    steps: int = 0
 
 
 class VllmEngine:
@@ -208,9 +209,11 @@ class VllmEngine:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            # Let go of, or it would shut itself down once more when the interpreter has already taken itself apart.
             engine, self._engine = self._engine, None
             await asyncio.to_thread(engine.shutdown)
+            # vLLM takes all there is at its start out of the collector's sight, so circles with it are never found, and
+            # its destructor would do this once more when the interpreter has already taken itself apart.
+            engine.shutdown = lambda: None
 
     async def _run(self, prompt: Sequence[int], adapter: str | None, *, max_tokens: int, **options: Any) -> Any:
         """vLLM's last output for a request; cancelling aborts the request inside the engine."""
@@ -274,6 +277,7 @@ def _stat_logger(counters: Counters) -> Any:
             if scheduler_stats is not None:
                 counters.running = scheduler_stats.num_running_reqs
                 counters.waiting = scheduler_stats.num_waiting_reqs
+                counters.steps += 1
 
         def log_engine_initialized(self) -> None:
             pass
