@@ -191,7 +191,7 @@ async def under_load(found: dict[str, Any], options: Options, limit_s: float) ->
             found["soak"] = await soak(bench.service, load, fresh, seconds=options.soak_s, limit_s=limit_s)
         if options.burst:
             note(f"asking {options.burst:,} questions at once")
-            found["burst"] = await burst(bench.service, bench.http, fresh, requests=options.burst, limit_s=limit_s)
+            found["burst"] = await burst(bench.service, bench.client, fresh, requests=options.burst, limit_s=limit_s)
 
 
 @asynccontextmanager

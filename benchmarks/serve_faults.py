@@ -118,28 +118,27 @@ async def soak(
 
 
 async def burst(
-    service: Service, http: httpx.AsyncClient, fresh: Iterator[Question], *, requests: int, limit_s: float
+    service: Service, client: AnswerClient, fresh: Iterator[Question], *, requests: int, limit_s: float
 ) -> dict[str, Any]:
     """``requests`` questions at the same moment, each over a connection of its own that is open before.
 
-    ``complete_after`` says whether one question asked when all is over gets a complete answer.
+    ``complete_after`` says whether one question that ``client`` asks when all is over gets a complete answer.
     """
     loop = asyncio.get_running_loop()
     address = httpx.URL(service.url)
     before = service.rss_bytes()
     async with aclosing(LeanClient(address.host, address.port or 80)) as lean:
         await lean.connect(requests)
-        client = AnswerClient(lean, service.url)
+        ask = AnswerClient(lean, service.url).ask
         started = loop.time()
-        outcomes = await asyncio.gather(*map(client.ask, islice(fresh, requests)))
+        outcomes = await asyncio.gather(*map(ask, islice(fresh, requests)))
         elapsed_s = loop.time() - started
     refused_s = [outcome.latency_s for outcome in outcomes if outcome.status == 503]
     return {
-        "requests": requests,
         "elapsed_s": elapsed_s,
         "refused_ms": percentiles_ms(refused_s),
         "rss_bytes": {"before": before, "after": service.rss_bytes()},
-        "complete_after": (await AnswerClient(http, service.url).ask(next(fresh))).complete,
+        "complete_after": (await client.ask(next(fresh))).complete,
         **fault_summary(outcomes, limit_s, elapsed_s),
     }
 

@@ -34,6 +34,17 @@ async def waiting(service: Service, count: int) -> list[asyncio.Task[object]]:
     return tasks
 
 
+@asynccontextmanager
+async def full() -> AsyncIterator[Service]:
+    """A service with one question at the engine's gate and no time for another."""
+    engine = FakeEngine(gate=asyncio.Event())
+    async with running(engine, load=loads(ensemble_on(engine, costs=slow_costs(engine, 1.2)))) as service:
+        tasks = await waiting(service, 1)
+        yield service
+        engine.gate.set()
+        await asyncio.gather(*tasks)
+
+
 async def lines(service: Service) -> list[str]:
     return (await service.client.get("/metrics")).text.splitlines()
 
@@ -66,14 +77,9 @@ async def test_a_question_that_would_be_late_is_refused_with_the_seconds_to_wait
 
 
 async def test_the_seconds_to_wait_are_those_until_it_would_fit() -> None:
-    engine = FakeEngine(gate=asyncio.Event())
-    costs = slow_costs(engine, 1.2)
-    async with running(engine, load=loads(ensemble_on(engine, costs=costs))) as service:
-        tasks = await waiting(service, 1)
+    async with full() as service:
         # One more is done after about 4.8 s, and of 2 s no more than 1.6 s are planned with: 3.2 s too late.
         refused = await service.answer(QUESTION, headers={"X-Deadline-Ms": "2000"})
-        engine.gate.set()
-        await asyncio.gather(*tasks)
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "4")
 
 
@@ -102,15 +108,11 @@ async def test_a_question_that_fits_in_part_is_answered_by_a_part() -> None:
 
 
 async def test_a_batch_is_not_refused() -> None:
-    engine = FakeEngine(gate=asyncio.Event())
-    costs = slow_costs(engine, 1.2)
-    async with running(engine, load=loads(ensemble_on(engine, costs=costs))) as service:
-        tasks = await waiting(service, 1)
+    async with full() as service:
         batch = asyncio.create_task(service.client.post("/answers", json=[QUESTION] * 3, params={"detail": "true"}))
         await until(lambda: service.state.in_flight == 4)
-        engine.gate.set()
+        service.engine.gate.set()
         response = await batch
-        await asyncio.gather(*tasks)
     answers = response.json()["answers"]
     assert response.status_code == 200
     # The first has no more time than a question alone, the last has three times as much.
@@ -139,17 +141,6 @@ async def test_a_step_too_slow_for_a_deadline_is_tried_where_nothing_waits() -> 
         response = await service.answer(QUESTION, params={"detail": "true"})
     assert response.status_code == 200
     assert (response.json()["answer"], response.json()["degraded"]) == ("B", True)
-
-
-@asynccontextmanager
-async def full() -> AsyncIterator[Service]:
-    """A service with one question at the engine's gate and no time for another."""
-    engine = FakeEngine(gate=asyncio.Event())
-    async with running(engine, load=loads(ensemble_on(engine, costs=slow_costs(engine, 1.2)))) as service:
-        tasks = await waiting(service, 1)
-        yield service
-        engine.gate.set()
-        await asyncio.gather(*tasks)
 
 
 @pytest.mark.parametrize("path", sorted(SHED_PATHS))

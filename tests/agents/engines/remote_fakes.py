@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from polling import until
+
 from agents.engines.remote import RemoteEngine
 from agents.engines.remote_replica import RemoteLimits
 
@@ -62,9 +64,7 @@ class MixingEngine(FlatEngine):
 
 async def becomes(condition: Callable[[], bool]) -> None:
     """Returns once the condition holds; fails after ten seconds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells of these changes
-            await asyncio.sleep(0.001)
+    await until(condition, guard_s=10, pause_s=0.001)
 
 
 def ask(engine: RemoteEngine) -> asyncio.Task[list[float]]:

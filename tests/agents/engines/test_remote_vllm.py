@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import polling
 import pytest
 from engine_contract import CONTRACT, PROMPT, TOLERANCE_NATS, Check
 
@@ -107,10 +109,7 @@ def test_a_server_killed_in_the_middle_of_load_fails_no_request_and_is_used_agai
     def up(server: VllmServer) -> bool:
         return next(stats.up for stats in engine.stats().replicas if stats.url == server.url)
 
-    async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(START_SECONDS):
-            while not condition():  # noqa: ASYNC110 - the engine has no event for it
-                await asyncio.sleep(0.05)
+    until = partial(polling.until, guard_s=START_SECONDS, pause_s=0.05)
 
     async def under_load(story: Awaitable[None], *, clients: int, pause_s: float = 0.0) -> list[list[float]]:
         """The story, while clients ask one question after the other; what they were told."""

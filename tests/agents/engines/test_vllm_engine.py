@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from engine_contract import CONTRACT, PROMPT, Check
+from polling import until
 
 from agents.answerer import Answerer
 from agents.deadline import Deadline
@@ -87,19 +88,19 @@ def test_generation_keeps_to_a_json_schema(engine: VllmEngine, loop: asyncio.Run
     assert written["answer"] in {"A", "B"}
 
 
-def test_after_a_cancellation_vllm_counts_no_running_request(engine: VllmEngine, loop: asyncio.Runner) -> None:
-    async def until(running: int) -> None:
-        # vLLM only says it with the next step's statistics; there is no event to wait for.
-        while engine.counters.running != running:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+async def until_counted(condition: Callable[[], bool]) -> None:
+    """vLLM says what it runs with the next step's statistics; there is no event to wait for."""
+    await until(condition, guard_s=60, pause_s=0.01)
 
+
+def test_after_a_cancellation_vllm_counts_no_running_request(engine: VllmEngine, loop: asyncio.Runner) -> None:
     async def story() -> None:
         work = [asyncio.create_task(engine.generate([*PROMPT, i], max_tokens=900)) for i in range(3)]
-        await asyncio.wait_for(until(3), 60)
+        await until_counted(lambda: engine.counters.running == 3)
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
-        await asyncio.wait_for(until(0), 60)
+        await until_counted(lambda: engine.counters.running == 0)
 
     loop.run(story())
 
@@ -109,22 +110,17 @@ def test_answers_that_are_given_up_leave_nothing_running_or_waiting_in_vllm(
 ) -> None:
     answerer, counters = Answerer(manifest, host.voters), engine.counters
 
-    async def until(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(60):
-            while not condition():  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.01)
-
     async def story() -> None:
         asked = islice(questions(seed=3), 80)
         work = [asyncio.create_task(answerer.answer(question, Deadline.never())) for question in asked]
-        await until(lambda: counters.waiting > 8 * OPTIONS.max_num_seqs)
+        await until_counted(lambda: counters.waiting > 8 * OPTIONS.max_num_seqs)
         for task in work:
             task.cancel()
         steps = counters.steps
         given_up = await asyncio.gather(*work, return_exceptions=True)
         # No answer has more than eight requests.
         assert sum(isinstance(each, asyncio.CancelledError) for each in given_up) >= OPTIONS.max_num_seqs
-        await until(lambda: counters.running == counters.waiting == 0)
+        await until_counted(lambda: counters.running == counters.waiting == 0)
         # To compute them all takes eight steps more; to be told of them, one that is at work and the next.
         assert counters.steps - steps <= 4
         assert answerer.wait_s() == 0
