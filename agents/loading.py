@@ -155,6 +155,23 @@ async def _plan(
     path: Path, find_model: FindModel, place: Place, report: Callable[[str], None], *, all_members: bool
 ) -> tuple[Manifest, list[EngineSpec]]:
     """The manifest, and the engines of its members once their weights are verified."""
+    manifest, weights = await verified_weights(path, find_model, report, all_members=all_members)
+    report("placing members")
+    specs = await asyncio.to_thread(place, weights)
+    return manifest, specs
+
+
+async def verified_weights(
+    path: Path,
+    find_model: FindModel,
+    report: Callable[[str], None] = lambda stage: None,
+    *,
+    all_members: bool = False,
+) -> tuple[Manifest, EnsembleWeights]:
+    """What the ensemble at ``path`` is computed from, found and held against its hashes; nothing is opened.
+
+    Raises as ``load_ensemble`` does for the manifest and the weights.
+    """
     manifest = read_manifest(path)
     folder = path if await asyncio.to_thread(path.is_dir) else path.parent
     report(f"finding {manifest.base.model}")
@@ -163,10 +180,7 @@ async def _plan(
     await asyncio.to_thread(verify_base, manifest, checkpoint)
     members = [member for member in manifest.members if all_members or member.weight > 0]
     folders = await asyncio.to_thread(verified_folders, members, folder)
-    report("placing members")
-    weights = EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
-    specs = await asyncio.to_thread(place, weights)
-    return manifest, specs
+    return manifest, EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
 
 
 async def _open_all(hosts: Sequence[Host], report: Callable[[str], None], *, tolerant: bool = False) -> None:

@@ -2,7 +2,8 @@
 
 python -m benchmarks.serve prints JSON. A server of this project is started as a process of its own and asked over HTTP,
 first by clients that wait for their answers (capacity: the most complete answers a second), then by arrivals at random
-at half, once and twice that rate, under the edition's own deadline. With vLLM, an engine process is killed under load.
+at half, once and twice that rate, under the edition's own deadline. With vLLM an engine process is killed under load,
+and with `remote` one of the `vllm serve` processes that are started for it, unless AIAC_REMOTE_URLS names others.
 What the service adds to an engine, and a plain `vllm serve` beside it, is benchmarks/serve_overhead.py. Every question
 is asked once, so that no cache flatters anyone.
 """
@@ -14,9 +15,8 @@ import asyncio
 import importlib.util
 import json
 import logging
-import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -25,25 +25,19 @@ from typing import Any
 import httpx
 import psutil
 
+from agents.engines.remote_options import RemoteOptions
+from agents.environment import read_settings
 from agents.errors import AiacError
 from agents.loading import ENGINES
 from agents.rules import load_edition
-from agents.schema import Question
 from benchmarks.in_process import patient
-from benchmarks.load import AnswerClient, OpenLoop, Outcome, closed_loop, for_seconds, http_client, summary
-from benchmarks.reporting import (
-    Aims,
-    judge,
-    library_versions,
-    machine,
-    note,
-    percentiles_ms,
-    report_alone_on_stdout,
-)
+from benchmarks.load import closed_loop, for_seconds
+from benchmarks.reporting import Aims, judge, library_versions, machine, note, report_alone_on_stdout
 from benchmarks.sample_questions import questions
 from benchmarks.serve_faults import burst, kill_an_engine, soak
+from benchmarks.serve_load import started
 from benchmarks.serve_overhead import Scale, overhead
-from benchmarks.serve_processes import Service, in_flight, serving
+from benchmarks.serve_remote import Fleet, fleet, kill_a_server
 from service.server import allow_open_files
 from service.settings import load_settings
 
@@ -52,12 +46,11 @@ logger = logging.getLogger(__name__)
 EXPECTED = (AiacError, RuntimeError, httpx.HTTPError, psutil.Error)
 """What a server that does not start, or a measurement that cannot be made, ends in."""
 PARTS = ("load", "kill", "overhead")
+POSITIVE, OR_NONE = ("seconds", "clients", "replicas"), ("soak", "burst")
+"""Options that are numbers; 0 leaves the latter out."""
 RATES = (0.5, 1.0, 2.0)
 KILL_RATE, SOAK_RATE = 0.5, 0.7
 """Of the capacity."""
-LEAST_GAIN = 1.05
-"""More clients are tried until twice in a row they do not bring this much."""
-MOST_CLIENTS = 256
 
 AIMS: Aims = {
     "service_over_engine_throughput": ("at least", 0.97),
@@ -75,7 +68,10 @@ AIMS: Aims = {
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured, and for how long. ``soak_s`` and ``burst`` are 0 for neither."""
+    """What is measured, and for how long. ``soak_s`` and ``burst`` are 0 for neither.
+
+    ``replicas`` is how many servers of each model are started for ``remote``.
+    """
 
     engines: Sequence[str]
     ensembles: Sequence[str]
@@ -85,82 +81,29 @@ class Options:
     burst: int
     scale: Scale
     seed: int
+    replicas: int = 2
 
 
-@dataclass(frozen=True)
-class Bench:
-    """A running service, and all it takes to put load on it."""
-
-    service: Service
-    http: httpx.AsyncClient
-    client: AnswerClient
-    fresh: Iterator[Question]
-    limit_s: float
-    seeds: Iterator[int]
-
-    async def capacity(self, seconds: float) -> dict[str, Any]:
-        """The most complete answers a second, by more and more clients; ``seconds`` for each number of them.
-
-        A number of clients for which an answer is degraded or refused is too many: it ends there and does not count,
-        so that the deadline has no part in what is found.
-        """
-        steps: list[dict[str, Any]] = []
-        best, idle, clients = 0.0, 0, 1
-        while clients <= MOST_CLIENTS and idle < 2:
-            outcomes: list[Outcome] = []
-
-            async def ask(question: Question, kept: list[Outcome] = outcomes) -> None:
-                kept.append(await self.client.ask(question))
-
-            def all_complete(kept: list[Outcome] = outcomes) -> bool:
-                return all(outcome.complete for outcome in kept)
-
-            found = await closed_loop(ask, for_seconds(self.fresh, seconds, all_complete), clients)
-            steps.append(found | {"complete": all_complete()})
-            note(f"{clients} clients: {found['questions_per_s']:.2f} questions a second")
-            if not all_complete():
-                break
-            idle = 0 if found["questions_per_s"] >= best * LEAST_GAIN else idle + 1
-            best = max(best, found["questions_per_s"])
-            clients *= 2
-        if not best:
-            raise RuntimeError("not even one client at a time gets complete answers in time: there is no capacity")
-        return {"questions_per_s": best, "steps": steps}
-
-    def arrivals(self, rate_per_s: float) -> OpenLoop[Question]:
-        """Questions at random, the same times for the same seed and the same place in the run."""
-        return OpenLoop(self.client.ask, rate_per_s, random.Random(next(self.seeds)))
-
-    async def load(self, rate_per_s: float, seconds: float) -> dict[str, Any]:
-        """How the service fares with ``rate_per_s`` arriving for ``seconds``, and how long it takes to drain."""
-        loop = asyncio.get_running_loop()
-        load = self.arrivals(rate_per_s)
-        started = loop.time()
-        await load.offer(self.fresh, seconds)
-        outcomes, drain_s = await asyncio.gather(load.finish(), self.drain_s())
-        return {
-            "rate_per_s": rate_per_s,
-            "seconds": seconds,
-            "drain_s": drain_s,
-            "client_lag_ms": percentiles_ms(load.lags_s),
-            **summary(outcomes, self.limit_s, loop.time() - started),
-        }
-
-    async def drain_s(self) -> float:
-        """Seconds until the service has no question in flight. Raises RuntimeError when it takes ten limits."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while await in_flight(self.http, self.service.url):
-            if loop.time() - started > 10 * self.limit_s:
-                raise RuntimeError(f"questions were still in flight {10 * self.limit_s:g} s after the load stopped")
-            await asyncio.sleep(0.02)
-        return loop.time() - started
+@asynccontextmanager
+async def servers_behind(engine: str, ensemble: str, options: Options) -> AsyncIterator[Fleet | None]:
+    """The vLLM servers that ``remote`` asks, started and put into this process's environment; None where none are."""
+    if not starts_servers(engine):
+        yield None
+        return
+    async with fleet(ensemble, options.replicas) as servers:
+        with servers.in_environment():
+            yield servers
 
 
-async def under_load(found: dict[str, Any], options: Options, limit_s: float) -> None:
+def starts_servers(engine: str) -> bool:
+    return engine == "remote" and not read_settings(RemoteOptions).addresses
+
+
+async def under_load(found: dict[str, Any], options: Options, limit_s: float, servers: Fleet | None = None) -> None:
     """Capacity on one server, whose deadlines are far away; on another one, with the edition's, all that follows.
 
-    Each measurement is put into ``found``, which names the engine and the ensemble, as soon as it is there.
+    ``servers`` are those that ``remote`` asks, where they were started for it. Each measurement is put into ``found``,
+    which names the engine and the ensemble, as soon as it is there.
     """
     ensemble, engine = found["ensemble"], found["engine"]
     fresh, seeds = questions(options.seed), count(options.seed)
@@ -175,15 +118,13 @@ async def under_load(found: dict[str, Any], options: Options, limit_s: float) ->
             for times in RATES:
                 note(f"{times:g} times the capacity")
                 found["open_loop"].append({"times": times, **await bench.load(times * capacity, options.seconds)})
-        if "kill" in options.parts and engine == "vllm":
-            note("killing an engine")
-            found["kill"] = await kill_an_engine(
-                bench.service,
-                bench.http,
-                bench.arrivals(KILL_RATE * capacity),
-                fresh,
-                steady_s=options.seconds / 3,
-                limit_s=limit_s,
+        if "kill" in options.parts and (engine == "vllm" or servers is not None):
+            load, steady_s = bench.arrivals(KILL_RATE * capacity), options.seconds / 3
+            note("killing an engine" if servers is None else "killing a server")
+            found["kill"] = await (
+                kill_an_engine(bench.service, bench.http, load, fresh, steady_s=steady_s, limit_s=limit_s)
+                if servers is None
+                else kill_a_server(servers, load, fresh, steady_s=steady_s, limit_s=limit_s)
             )
         if options.soak_s:
             note(f"soaking for {options.soak_s:g} s")
@@ -192,16 +133,6 @@ async def under_load(found: dict[str, Any], options: Options, limit_s: float) ->
         if options.burst:
             note(f"asking {options.burst:,} questions at once")
             found["burst"] = await burst(bench.service, bench.client, fresh, requests=options.burst, limit_s=limit_s)
-
-
-@asynccontextmanager
-async def started(
-    ensemble: str, engine: str, fresh: Iterator[Question], seeds: Iterator[int], limit_s: float, **settings: Any
-) -> AsyncIterator[Bench]:
-    """A service, ready, with ``settings`` over those of the environment."""
-    note(f"starting {ensemble} on {engine}")
-    async with serving(ensemble, engine, **settings) as service, http_client(timeout_s=limit_s + 30) as http:
-        yield Bench(service, http, AnswerClient(http, service.url), fresh, limit_s, seeds)
 
 
 def measured(found: dict[str, Any], limit_s: float) -> dict[str, float]:
@@ -263,18 +194,24 @@ async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installe
     async def beside(ensemble: str, engine: str) -> None:
         report["overhead"].append(await overhead(ensemble, engine, options.scale, fresh))
 
+    async def every_part(ensemble: str, engine: str) -> None:
+        async with servers_behind(engine, ensemble, options) as servers:
+            if {"load", "kill"} & set(options.parts) or options.soak_s or options.burst:
+                found: dict[str, Any] = {"engine": engine, "ensemble": ensemble}
+                if servers is not None:
+                    found["servers"] = [placed.name for placed in servers.placed]
+                report["service"].append(found)
+                await attempt(ensemble, engine, under_load(found, options, limit_s, servers))
+            if "overhead" in options.parts:
+                await attempt(ensemble, engine, beside(ensemble, engine))
+
     for engine in options.engines:
-        if engine == "vllm" and not has_vllm():
+        if (engine == "vllm" or starts_servers(engine)) and not has_vllm():
             reason = "vLLM is not installed; docker/install.sh cpu does it"
             report["skipped"].append({"engine": engine, "reason": reason})
             continue
         for ensemble in options.ensembles:
-            if {"load", "kill"} & set(options.parts) or options.soak_s or options.burst:
-                found = {"engine": engine, "ensemble": ensemble}
-                report["service"].append(found)
-                await attempt(ensemble, engine, under_load(found, options, limit_s))
-            if "overhead" in options.parts:
-                await attempt(ensemble, engine, beside(ensemble, engine))
+            await attempt(ensemble, engine, every_part(ensemble, engine))
     for found in [*report["service"], *report["overhead"]]:
         found["aims"] = judge(measured(found, limit_s), AIMS)
     return report
@@ -289,12 +226,15 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="of steady load, memory watched")
     parser.add_argument("--burst", type=int, default=0, metavar="REQUESTS", help="at once, each on its own connection")
     parser.add_argument("--clients", type=int, default=Scale.clients, help="beside the engine called directly")
+    parser.add_argument("--replicas", type=int, default=Options.replicas, help="servers of each model, with remote")
     parser.add_argument("--quick", action="store_true", help="seconds of everything: to see that it runs")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    for name in ("seconds", "soak", "burst", "clients"):
-        if getattr(given, name) < 0 or (name in ("seconds", "clients") and not getattr(given, name)):
-            parser.error(f"--{name}: found {getattr(given, name):g}; expected a positive number")
+    for name in (*POSITIVE, *OR_NONE):
+        value = getattr(given, name)
+        if value < 0 or (not value and name in POSITIVE):
+            expected = "a positive number" if name in POSITIVE else "0 or more"
+            parser.error(f"--{name}: found {value:g}; expected {expected}")
     return Options(
         engines=given.engine,
         ensembles=given.ensemble,
@@ -304,6 +244,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         burst=given.burst,
         scale=Scale(clients=2, rounds=2, questions=4, alone=4) if given.quick else Scale(clients=given.clients),
         seed=given.seed,
+        replicas=given.replicas,
     )
 
 

@@ -200,7 +200,7 @@ async def plain_server(host: Host, check: Question, servers: int) -> PlainServer
         (host.spec.adapters[voter.member.name] or str(engine.checkpoint), await voter.label_logprobs(check, order))
         for voter in host.voters
     ]
-    options = command_line(arguments, engine.adapters)
+    options = ["--disable-log-stats", *command_line(arguments, engine.adapters)]
     return PlainServer(engine.checkpoint, options, PromptRenderer(engine.tokenizer), expected)
 
 
@@ -265,7 +265,7 @@ def require_agreement(model: str, expected: Sequence[float], found: Sequence[flo
 
 def command_line(arguments: Mapping[str, Any], adapters: Mapping[str, Path]) -> list[str]:
     """Fields of vLLM's engine arguments, without the model's, as options of `vllm serve`."""
-    options = ["--uvicorn-log-level", "error", "--disable-uvicorn-access-log", "--disable-log-stats"]
+    options = ["--uvicorn-log-level", "error", "--disable-uvicorn-access-log"]
     for name, value in arguments.items():
         option = name.replace("_", "-")
         if isinstance(value, bool):

@@ -165,11 +165,17 @@ async def _end(started: asyncio.subprocess.Process) -> None:
 
 async def in_flight(http: httpx.AsyncClient, url: str) -> float:
     """Questions that the service is answering now, by its own metrics."""
+    return await metric(http, url, "aiac_in_flight")
+
+
+async def metric(http: httpx.AsyncClient, url: str, name: str) -> float:
+    """The sum over all labels of a sample in a server's /metrics. Raises EngineError when it is not there."""
     text = (await http.get(f"{url}/metrics")).text
-    for family in text_string_to_metric_families(text):
-        if family.name == "aiac_in_flight":
-            return float(family.samples[0].value)
-    raise EngineError(f"{url}/metrics does not have aiac_in_flight")
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    values = [sample.value for sample in samples if sample.name == name]
+    if not values:
+        raise EngineError(f"{url}/metrics does not have {name}")
+    return float(sum(values))
 
 
 async def members_ready(http: httpx.AsyncClient, url: str) -> Mapping[str, bool]:

@@ -29,8 +29,9 @@ from benchmarks.in_process import BusyClock
 from benchmarks.load import AnswerClient, LeanClient, OpenLoop, Outcome, closed_loop, for_seconds, summary
 from benchmarks.reporting import library_versions
 from benchmarks.sample_questions import questions
-from benchmarks.serve import AIMS, Bench, Options, measure, measured, read_options
+from benchmarks.serve import AIMS, Options, measure, measured, read_options
 from benchmarks.serve_faults import fault_summary, mb_per_hour, recovery
+from benchmarks.serve_load import Bench
 from benchmarks.serve_overhead import (
     Scale,
     command_line,
@@ -442,7 +443,7 @@ def test_vllm_serve_gets_the_arguments_of_the_engine() -> None:
     arguments = {"model": "m", "dtype": "float32", "max_num_seqs": 8, "enforce_eager": True, "use_tqdm_on_load": False}
     options = command_line(arguments, {"lora": Path("/adapters/lora")})
     assert options[-2:] == ["--lora-modules", "lora=/adapters/lora"]
-    assert options[4:-2] == [
+    assert options[3:-2] == [
         "--dtype", "float32", "--max-num-seqs", "8", "--enforce-eager", "--no-use-tqdm-on-load"
     ]  # fmt: skip
     assert "--lora-modules" not in command_line(arguments, {})

@@ -18,10 +18,10 @@ import pytest
 from engine_contract import CONTRACT, PROMPT, TOLERANCE_NATS, Check
 
 from agents.engines.remote import RemoteEngine
-from agents.engines.remote_replica import RemoteLimits
+from agents.engines.remote_replica import RemoteLimits, ReplicaStats
 from agents.engines.vllm_device import prepare_environment
 from agents.engines.vllm_options import VllmOptions
-from benchmarks.serve_processes import VllmServer, vllm_serving
+from benchmarks.serve_remote import Fleet, Placed
 from training.probes import plain_logprobs
 
 pytestmark = [
@@ -45,11 +45,9 @@ START_SECONDS = 300
 
 @dataclass(frozen=True)
 class Servers:
-    """Two vLLM servers of one checkpoint, what is opened later, and an engine over the two."""
+    """Two vLLM servers of one checkpoint, and an engine over the two."""
 
-    running: list[VllmServer]
-    later: AsyncExitStack
-    http: httpx.AsyncClient
+    fleet: Fleet
     engine: RemoteEngine
 
 
@@ -58,13 +56,10 @@ async def two_servers(checkpoint: Path) -> AsyncIterator[Servers]:
     prepare_environment(VllmOptions())
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=5))
-        # At once: most of a start is one thread's work.
-        async with asyncio.TaskGroup() as group:
-            starts = [stack.enter_async_context(vllm_serving(checkpoint, ARGUMENTS, http)) for _ in range(2)]
-            started = [group.create_task(start) for start in starts]
-        running = [each.result() for each in started]
+        fleet = Fleet([Placed(NAME, checkpoint, tuple(ARGUMENTS))] * 2, stack, http)
+        await fleet.start()
         engine = await RemoteEngine.open(
-            [server.url for server in running],
+            [server.url for server in fleet.running],
             checkpoint,
             NAME,
             [],
@@ -72,7 +67,7 @@ async def two_servers(checkpoint: Path) -> AsyncIterator[Servers]:
             limits=RemoteLimits(probe_interval_s=0.5),
         )
         stack.push_async_callback(engine.close)
-        yield Servers(running, stack, http, engine)
+        yield Servers(fleet, engine)
 
 
 @pytest.fixture(scope="module")
@@ -97,17 +92,20 @@ def test_generation_keeps_to_a_json_schema(servers: Servers, loop: asyncio.Runne
 
 
 def test_a_server_killed_in_the_middle_of_load_fails_no_request_and_is_used_again_once_it_is_back(
-    servers: Servers, plain: Any, default_checkpoint: Path, loop: asyncio.Runner
+    servers: Servers, plain: Any, loop: asyncio.Runner
 ) -> None:
-    engine, (killed, kept) = servers.engine, servers.running
+    engine, fleet, (killed, kept) = servers.engine, servers.fleet, (0, 1)
     last = plain_logprobs(plain, PROMPT)[-1]
     expected = pytest.approx([float(last[token]) for token in CANDIDATES], abs=TOLERANCE_NATS)
 
-    def answered(server: VllmServer) -> int:
-        return next(stats.answered for stats in engine.stats().replicas if stats.url == server.url)
+    def stats(number: int) -> ReplicaStats:
+        return next(stats for stats in engine.stats().replicas if stats.url == fleet.running[number].url)
 
-    def up(server: VllmServer) -> bool:
-        return next(stats.up for stats in engine.stats().replicas if stats.url == server.url)
+    def answered(number: int) -> int:
+        return stats(number).answered
+
+    def up(number: int) -> bool:
+        return stats(number).up
 
     until = partial(polling.until, guard_s=START_SECONDS, pause_s=0.05)
 
@@ -128,19 +126,18 @@ def test_a_server_killed_in_the_middle_of_load_fails_no_request_and_is_used_agai
             over.set()
         return told
 
-    async def five_more_of(server: VllmServer) -> None:
-        before = answered(server)
-        await until(lambda: answered(server) >= before + 5)
+    async def five_more_of(number: int) -> None:
+        before = answered(number)
+        await until(lambda: answered(number) >= before + 5)
 
     async def killing() -> None:
         await five_more_of(killed)
-        killed.kill()
+        await fleet.kill(killed)
         await until(lambda: not up(killed))
         await five_more_of(kept)
 
     async def starting_again() -> None:
-        port = httpx.URL(killed.url).port
-        await servers.later.enter_async_context(vllm_serving(default_checkpoint, ARGUMENTS, servers.http, port))
+        await fleet.start_again(killed)
         await until(lambda: up(killed))
 
     told = [
@@ -149,6 +146,8 @@ def test_a_server_killed_in_the_middle_of_load_fails_no_request_and_is_used_agai
         *loop.run(under_load(starting_again(), clients=1, pause_s=1.0)),
         *loop.run(under_load(five_more_of(killed), clients=4)),
     ]
+    # The server's own counter began again with it, and engine and server agree on who was asked.
+    assert loop.run(fleet.answered(killed)) >= 5
     assert len(told) >= 15
     for values in told:
         assert values == expected
