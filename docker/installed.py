@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import sysconfig
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -93,6 +94,9 @@ def check_cpu() -> None:
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
         refuse(f"found no {compiler}; expected a C++ compiler: vLLM compiles a kernel when the first request comes")
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    if not header.is_file():
+        refuse(f"found no {header}; expected Python's headers (Debian: python3-dev): vLLM compiles against them")
     imported("vllm")
     imported("vllm.platforms").current_platform.import_kernels()  # a missing library is only a warning there
     if not hasattr(torch.ops._C, "rms_norm"):

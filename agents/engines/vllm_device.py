@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
 
 from agents.engines.vllm_options import VllmOptions
 from agents.errors import EngineError, MissingExtraError
@@ -23,6 +25,9 @@ def prepare_environment(options: VllmOptions) -> None:
         "GOMP_SPINCOUNT": "1000",
         # On a CPU vLLM pins the threads of all engines to the same cores, and keeps one core for each one's scheduler.
         THREADS_BIND: UNPINNED,
+        # oneDNN keeps compiled code for each number of tokens it has met, by itself 1,024 pieces of it. Nearly every
+        # batch of requests has a number of its own: each engine grew by 0.3 GB, and the heap around it fell to pieces.
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
@@ -56,11 +61,17 @@ def device_type() -> str:
     return str(current_platform.device_name)
 
 
-def require_compiler(environment: Mapping[str, str] = os.environ) -> None:
-    """On a CPU vLLM compiles at the first request for log-probs, and dies there without a compiler.
+def require_compiler(environment: Mapping[str, str] = os.environ, headers: Path | None = None) -> None:
+    """On a CPU vLLM compiles at the first request for log-probs, and dies there without what that takes.
 
-    Raises EngineError when neither g++ nor what CXX names is in the PATH of ``environment``.
+    Raises EngineError when neither g++ nor what CXX names is in the PATH of ``environment``, or when Python's headers
+    are not in ``headers``, by default where this Python would have them.
     """
     compiler = environment.get("CXX") or "g++"
     if shutil.which(compiler, path=environment.get("PATH", os.defpath)) is None:
         raise EngineError(f"vLLM needs a C++ compiler on a CPU; found no {compiler}; expected g++, or one named by CXX")
+    header = (headers or Path(sysconfig.get_path("include"))) / "Python.h"
+    if not header.is_file():
+        raise EngineError(
+            f"vLLM needs Python's headers on a CPU; found no {header}; expected them there (Debian: python3-dev)"
+        )

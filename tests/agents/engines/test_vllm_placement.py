@@ -170,10 +170,15 @@ def test_memory_that_file_caches_hold_counts_as_available(tmp_path: Path) -> Non
     assert available_memory(tmp_path / "none") > 0
 
 
-def test_a_cpu_without_a_compiler_is_refused_before_vllm_starts_and_dies(tmp_path: Path) -> None:
+def test_a_cpu_without_a_compiler_or_headers_is_refused_before_vllm_starts_and_dies(tmp_path: Path) -> None:
     compiler = tmp_path / "clang++"
     for environment in ({"PATH": str(tmp_path)}, {"PATH": str(tmp_path), "CXX": "clang++"}):
         with pytest.raises(EngineError, match=r"needs a C\+\+ compiler on a CPU; found no "):
             require_compiler(environment)
     compiler.touch(mode=0o755)
-    require_compiler({"PATH": str(tmp_path), "CXX": "clang++"})
+    with pytest.raises(
+        EngineError, match=r"needs Python's headers on a CPU; found no .*Python\.h; expected them there"
+    ):
+        require_compiler({"PATH": str(tmp_path), "CXX": "clang++"}, tmp_path)
+    (tmp_path / "Python.h").touch()
+    require_compiler({"PATH": str(tmp_path), "CXX": "clang++"}, tmp_path)
