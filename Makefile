@@ -42,6 +42,8 @@ lint: $(VENV)/.ready  ## ruff and mypy; shellcheck, hadolint and the Compose sch
 	$(BIN)/shellcheck docker/*.sh .ci/run
 	$(BIN)/hadolint docker/Dockerfile.*
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	@if docker compose version >/dev/null 2>&1; then set -ex; docker compose config --quiet; docker compose --profile cpu config --quiet; \
+		else echo "docker compose is not here: its own check of compose.yaml was left out"; fi
 
 bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
 	$(BIN)/aiac models pull SmolLM2-135M-Instruct
