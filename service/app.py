@@ -23,7 +23,7 @@ from service.routes.console import console_router
 from service.routes.health import health_router
 from service.routes.matches import matches_router
 from service.routes.metrics import metrics_router
-from service.routes.question import QuestionService, question_router
+from service.routes.question import ASK_PATHS, QuestionService, question_router
 from service.settings import Settings
 from service.shedding import LastRefusal, SheddingMiddleware
 from service.state import Load, ServiceState
@@ -76,10 +76,12 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
     app.include_router(console_router(edition))
     app.include_router(health_router(state, settings))
     app.include_router(metrics_router(metrics, questioner))
-    refusal = LastRefusal()
+    refusal, question_refusal = LastRefusal(), LastRefusal()
     app.include_router(answer_router(AnswerService(state, metrics, policy, settings, refusal)))
     app.include_router(matches_router(Path(settings.matches), state.stopping))
-    app.include_router(question_router(QuestionService(questioner, metrics, question_policy, settings)))
+    app.include_router(
+        question_router(QuestionService(questioner, metrics, question_policy, settings, question_refusal))
+    )
     install_handlers(app)
     install_openapi(app, key_required=settings.api_key is not None)
 
@@ -88,6 +90,7 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
 
     # The last one added is the outermost.
     app.add_middleware(SheddingMiddleware, refusal=refusal, paths=SHED_PATHS, count=metrics.busy)
+    app.add_middleware(SheddingMiddleware, refusal=question_refusal, paths=ASK_PATHS, count=metrics.question_refused)
     app.add_middleware(BodyLimitMiddleware, limit_bytes=limit_bytes)
     if settings.api_key is not None:
         app.add_middleware(KeyMiddleware, key=settings.api_key.get_secret_value())

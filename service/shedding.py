@@ -1,4 +1,4 @@
-"""In a burst, the refusal of one question holds for those right behind it, before anything of them is read.
+"""In a burst, the refusal of one request holds for those right behind it, before anything of them is read.
 
 Reading a question and predicting its answer takes most of a millisecond of the event loop. Ten thousand at once kept it
 from everything else for seven seconds, and what had been let in before was late.
@@ -20,7 +20,7 @@ HOLD_SECONDS = 0.1
 
 
 class LastRefusal:
-    """That of the last question which had all the time there is and yet was one too many."""
+    """That of the last request which had all the time there is and yet was one too many."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from agents.errors import EngineError, InputError, NotReadyError, UnknownQuestionError, describe
+from agents.errors import BusyError, EngineError, InputError, NotReadyError, UnknownQuestionError, describe
 from agents.question_pool import ServedQuestion
 from agents.questioner import Questioner
 from agents.schema import LETTERS
@@ -25,7 +26,12 @@ from service.openapi import ASK_BODY, ASK_MANY_BODY, problems
 from service.problems import JsonResponse
 from service.routes.answer import DeadlineMs, Detail
 from service.settings import Settings
+from service.shedding import LastRefusal
 
+ASK_PATHS = frozenset({"/question", "/questions", "/generate_question"})
+MAX_WAITING = 128
+"""Requests that may wait for their questions at a time. One that is made now takes 8 to 15 ms (p50): so many are ready
+well within the shortest limit of an edition, and many more would make all of them late."""
 MAX_SEED = 2**62
 MAX_TOPIC_CHARS = 200
 COUNT_FIELDS = ("count", "num_questions")
@@ -65,18 +71,28 @@ def read_many(payload: Any, most: int) -> tuple[Asked, int]:
 class QuestionService:
     """Asks the questioner for one app and counts what becomes of it."""
 
-    def __init__(self, questioner: Questioner, metrics: Metrics, policy: DeadlinePolicy, settings: Settings) -> None:
+    def __init__(
+        self,
+        questioner: Questioner,
+        metrics: Metrics,
+        policy: DeadlinePolicy,
+        settings: Settings,
+        refusal: LastRefusal,
+    ) -> None:
         self.questioner = questioner
         self.metrics = metrics
         self.policy = policy
         self.settings = settings
+        self.refusal = refusal
+        self._waiting = 0
 
     async def one(self, request: Request, requested_ms: int | None) -> ServedQuestion:
         """A question for a request's body.
 
-        Raises InputError, NotReadyError when it would be late, EngineError when a model fails, and ClientDisconnect.
+        Raises InputError, BusyError when too many wait, NotReadyError when it would be late, EngineError when a model
+        fails, and ClientDisconnect.
         """
-        with refusals_counted(self.metrics.question_refused):
+        with refusals_counted(self.metrics.question_refused), self._place():
             asked = await _read(request, read_asked)
             return await while_connected(request, self._ask(asked, arrived_s(request), requested_ms, 0))
 
@@ -85,9 +101,23 @@ class QuestionService:
 
         What was served counts as asked, so those that are ready are returned even when a later one fails.
         """
-        with refusals_counted(self.metrics.question_refused):
+        with refusals_counted(self.metrics.question_refused), self._place():
             asked, count = await _read(request, lambda body: read_many(body, self.settings.max_batch_questions))
             return await while_connected(request, self._several(asked, count, arrived_s(request), requested_ms))
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Around whatever waits for questions. Raises BusyError when ``MAX_WAITING`` do already."""
+        if self._waiting >= MAX_WAITING:
+            error = BusyError(f"{self._waiting} requests wait for questions already; try again in 1 s", 1)
+            self.refusal.hold(error)
+            raise error
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self.refusal.lift()
 
     async def _several(
         self, asked: Asked, count: int, arrived: float, requested_ms: int | None

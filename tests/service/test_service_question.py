@@ -16,6 +16,7 @@ from agents.rules import filter_questions, load_edition
 from agents.token_counting import estimate_tokens
 from service.app import create_app
 from service.question_filling import FillingProcess, make_questioner
+from service.routes.question import MAX_WAITING
 from service.settings import load_settings
 from service.state import ServiceState
 
@@ -103,6 +104,22 @@ async def test_the_alias_has_the_other_team_s_shape():
     assert set(found) == {"question", "choices", "correct_answer", "generation_time"}
     assert list(found["choices"]) == ["A", "B", "C", "D"]
     assert found["correct_answer"] in found["choices"]
+
+
+async def test_more_than_can_wait_for_questions_are_refused_and_those_that_wait_are_served():
+    async with running() as service:
+        several = [service.client.post("/question", json={"difficulty": "easy"}) for _ in range(3 * MAX_WAITING)]
+        responses = await asyncio.gather(*several)
+        told = [response.json() for response in responses if response.status_code == 200]
+        refused = [response for response in responses if response.status_code != 200]
+        after = await service.client.post("/question", json={"difficulty": "easy"})
+    assert len(told) >= MAX_WAITING
+    assert len({row["question"] for row in told}) == len(told)
+    assert refused
+    for response in refused:
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert response.json()["detail"] == f"{MAX_WAITING} requests wait for questions already; try again in 1 s"
+    assert after.status_code == 200
 
 
 async def test_the_proof_of_what_was_never_served_is_not_found():
