@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
 from statistics import linear_regression
@@ -40,22 +40,40 @@ async def kill_an_engine(
     engines = service.engine_processes()
     if len(engines) < 2:
         return {"skipped": f"{len(engines)} engine processes: killing one leaves nothing that could answer"}
+
+    async def kill() -> dict[str, Any]:
+        engines[0].kill()
+        lost_s, back_s = await recovery(lambda: members_ready(http, service.url))
+        return {"engine_processes": len(engines), "noticed_after_s": lost_s, "all_members_after_s": back_s}
+
+    return await fault_under(load, fresh, kill, steady_s=steady_s, limit_s=limit_s)
+
+
+async def fault_under(
+    load: OpenLoop[Question],
+    fresh: Iterator[Question],
+    fault: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    steady_s: float,
+    limit_s: float,
+) -> dict[str, Any]:
+    """How ``load`` fares through ``fault``, which kills, waits until all is well again, and tells what it saw.
+
+    ``steady_s`` of load come before it, and again after it.
+    """
     loop = asyncio.get_running_loop()
     started = loop.time()
     offering = asyncio.create_task(load.offer(fresh, float("inf")))
     await asyncio.sleep(steady_s)
-    engines[0].kill()
-    killed = loop.time()
-    lost_s, back_s = await recovery(lambda: members_ready(http, service.url))
+    killed_after_s = loop.time() - started
+    told = await fault()
     await asyncio.sleep(steady_s)
     offering.cancel()
     outcomes = await load.finish()
     return {
         "rate_per_s": load.rate_per_s,
-        "engine_processes": len(engines),
-        "killed_after_s": killed - started,
-        "noticed_after_s": lost_s,
-        "all_members_after_s": back_s,
+        "killed_after_s": killed_after_s,
+        **told,
         **fault_summary(outcomes, limit_s, loop.time() - started),
     }
 

@@ -180,27 +180,15 @@ class PlainServer:
 async def plain_server(host: Host, check: Question, servers: int) -> PlainServer:
     """What stands for the engine of a host, which is one of ``servers`` on the same device."""
     from agents.engines.vllm import VllmEngine
-    from agents.engines.vllm_arguments import engine_arguments
-    from agents.engines.vllm_device import threads_are_pinned
-    from agents.engines.vllm_options import VllmOptions
 
-    settings = read_settings(VllmOptions)
     engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
-    arguments = engine_arguments(
-        engine.checkpoint,
-        engine.adapters,
-        dtype=engine.dtype,
-        options=settings,
-        memory_share=settings.gpu_memory_utilization / servers,
-        on_cpu=engine.on_cpu,
-        threads_pinned=threads_are_pinned(),
-    )
     order = cyclic_orders(len(check.choices))[0]
     expected = [
         (host.spec.adapters[voter.member.name] or str(engine.checkpoint), await voter.label_logprobs(check, order))
         for voter in host.voters
     ]
-    options = ["--disable-log-stats", *command_line(arguments, engine.adapters)]
+    options = engine_options(engine.checkpoint, engine.adapters, dtype=engine.dtype, share=1 / servers)
+    options.append("--disable-log-stats")
     return PlainServer(engine.checkpoint, options, PromptRenderer(engine.tokenizer), expected)
 
 
@@ -261,6 +249,29 @@ def require_agreement(model: str, expected: Sequence[float], found: Sequence[flo
     for one, other in zip(expected, found, strict=True):
         if not abs(one - other) <= MAX_DIFFERENCE_NATS:
             raise RuntimeError(f"vllm serve and the engine differ on {model}: {other} and {one} nats")
+
+
+def engine_options(checkpoint: Path, adapters: Mapping[str, Path], *, dtype: str, share: float) -> list[str]:
+    """The options of `vllm serve` with which it computes as an engine of this project would, beside others.
+
+    ``share`` is its part of what all of them may have of a GPU's memory.
+    """
+    from agents.engines.vllm_arguments import engine_arguments
+    from agents.engines.vllm_device import device_type, prepare_environment, threads_are_pinned
+    from agents.engines.vllm_options import VllmOptions
+
+    settings = read_settings(VllmOptions)
+    prepare_environment(settings)
+    arguments = engine_arguments(
+        checkpoint,
+        adapters,
+        dtype=dtype,
+        options=settings,
+        memory_share=settings.gpu_memory_utilization * share,
+        on_cpu=device_type() == "cpu",
+        threads_pinned=threads_are_pinned(),
+    )
+    return command_line(arguments, adapters)
 
 
 def command_line(arguments: Mapping[str, Any], adapters: Mapping[str, Path]) -> list[str]:

@@ -18,15 +18,15 @@ import httpx
 
 from agents.engines.remote_options import RemoteOptions
 from agents.engines.requests import together
-from agents.environment import read_settings, variable
+from agents.environment import variable
 from agents.loading import default_find_model, find_ensemble, verified_weights
 from agents.models.merged import merged_checkpoint
 from agents.placement import EnsembleWeights
 from agents.schema import Question
 from benchmarks.load import OpenLoop, http_client
 from benchmarks.reporting import note
-from benchmarks.serve_faults import fault_summary
-from benchmarks.serve_overhead import command_line
+from benchmarks.serve_faults import fault_under
+from benchmarks.serve_overhead import engine_options
 from benchmarks.serve_processes import VllmServer, metric, vllm_serving
 
 ANSWERED = "vllm:request_success_total"
@@ -128,22 +128,7 @@ def serve_options(name: str, checkpoint: Path, share: float) -> tuple[str, ...]:
 
     ``share`` is its part of what all servers may have of a GPU's memory.
     """
-    from agents.engines.vllm_arguments import engine_arguments
-    from agents.engines.vllm_device import device_type, prepare_environment, threads_are_pinned
-    from agents.engines.vllm_options import VllmOptions
-
-    options = read_settings(VllmOptions)
-    prepare_environment(options)
-    arguments = engine_arguments(
-        checkpoint,
-        {},
-        dtype="float32",
-        options=options,
-        memory_share=options.gpu_memory_utilization * share,
-        on_cpu=device_type() == "cpu",
-        threads_pinned=threads_are_pinned(),
-    )
-    return ("--served-model-name", name, *command_line(arguments, {}))
+    return ("--served-model-name", name, *engine_options(checkpoint, {}, dtype="float32", share=share))
 
 
 async def kill_a_server(
@@ -157,23 +142,17 @@ async def kill_a_server(
     if servers.replicas < 2:
         return {"skipped": "one server of each model: killing it leaves nothing that could answer"}
     loop = asyncio.get_running_loop()
-    started = loop.time()
-    offering = asyncio.create_task(load.offer(fresh, float("inf")))
-    await asyncio.sleep(steady_s)
-    await servers.kill(0)
-    killed = loop.time()
-    await servers.start_again(0)
-    healthy = loop.time()
-    note(f"healthy again after {healthy - killed:.1f} s")
-    before = await servers.answered(0)
-    await asyncio.sleep(steady_s)
-    offering.cancel()
-    outcomes = await load.finish()
-    return {
-        "rate_per_s": load.rate_per_s,
-        "servers": len(servers.running),
-        "killed_after_s": killed - started,
-        "healthy_after_s": healthy - killed,
-        "answered_by_the_killed_one_since": await servers.answered(0) - before,
-        **fault_summary(outcomes, limit_s, loop.time() - started),
-    }
+    before = 0.0
+
+    async def kill() -> dict[str, Any]:
+        nonlocal before
+        await servers.kill(0)
+        killed = loop.time()
+        await servers.start_again(0)
+        healthy_after_s = loop.time() - killed
+        note(f"healthy again after {healthy_after_s:.1f} s")
+        before = await servers.answered(0)
+        return {"servers": len(servers.running), "healthy_after_s": healthy_after_s}
+
+    found = await fault_under(load, fresh, kill, steady_s=steady_s, limit_s=limit_s)
+    return found | {"answered_by_the_killed_one_since": await servers.answered(0) - before}

@@ -40,8 +40,9 @@ def fleet_at(*urls: str, http: httpx.AsyncClient | None = None) -> Fleet:
 
 
 def test_every_model_is_served_by_the_name_that_a_service_asks_for_and_adapters_are_merged(
-    tiny_ensemble: Path, tmp_path: Path
+    tiny_ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AIAC_CACHE_DIR", str(tmp_path))
     _, weights = asyncio.run(verified_weights(tiny_ensemble, default_find_model))
     models = models_of(weights)
     assert set(models) == {weights.base_model, "tuned"}
