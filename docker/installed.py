@@ -1,16 +1,13 @@
 """What docker/install.sh asks of an environment: `pins`, `check-unchanged FILE` and `check-cpu`.
 
-It runs before the project is installed, so it needs nothing of it. A refusal is one sentence on stderr.
+The first two run before the project is installed, so they need nothing of it. A refusal is one sentence on stderr.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
-import shutil
 import sys
-import sysconfig
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -91,12 +88,10 @@ def check_cpu() -> None:
     build = build_of(torch)
     if build != "CPU":
         refuse(f"found torch {version('torch')}, a {build} build; expected a CPU build")
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
-        refuse(f"found no {compiler}; expected a C++ compiler: vLLM compiles a kernel when the first request comes")
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    if not header.is_file():
-        refuse(f"found no {header}; expected Python's headers (Debian: python3-dev): vLLM compiles against them")
+    try:
+        imported("agents.engines.vllm_device").require_compiler()
+    except imported("agents.errors").EngineError as error:
+        refuse(str(error))
     imported("vllm")
     imported("vllm.platforms").current_platform.import_kernels()  # a missing library is only a warning there
     if not hasattr(torch.ops._C, "rms_norm"):
