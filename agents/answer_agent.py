@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from agents.command_line import run_reported
+from agents.support.command_line import run_reported
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0, or that of ``agents.errors`` with one sentence on stderr."""
+    """The exit code: 0, or that of ``agents.core.errors`` with one sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m agents.answer_agent", description="Answer a file of questions.")
     parser.add_argument("--input_file", type=Path, default=Path("outputs/filtered_questions.json"))
     parser.add_argument("--output_file", type=Path, default=Path("outputs/answers.json"))
@@ -36,11 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) -> None:
     # Imported here, so that a package that is not installed is an error like any other.
-    from agents.answering import answer_to_file
-    from agents.files import read_question_file
-    from agents.loading import load_from_environment
-    from agents.rules import edition_from_environment
-    from agents.writing import require_writable
+    from agents.answering.progress import answer_to_file
+    from agents.answering.question_file import read_question_file
+    from agents.core.rules import edition_from_environment
+    from agents.ensemble.loading import load_from_environment
+    from agents.support.atomic_file import require_writable
 
     edition = edition_from_environment()
     rows = read_question_file(source)

@@ -9,14 +9,14 @@ import asyncio
 import json
 from typing import Any, overload
 
-from agents.answer_prompt import find_question
-from agents.background_loop import BackgroundLoop
-from agents.deadline import MARGIN_SECONDS, Deadline
-from agents.loading import LoadedEnsemble, load_from_environment
-from agents.model_file import Result, respond
-from agents.prompts import PromptRenderer
-from agents.rules import edition_from_environment
-from agents.schema import Question
+from agents.answering.prompt_text import find_question
+from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.prompts import PromptRenderer
+from agents.core.rules import edition_from_environment
+from agents.core.schema import Question
+from agents.ensemble.loading import LoadedEnsemble, load_from_environment
+from agents.support.background_loop import BackgroundLoop
+from agents.support.model_file import Result, respond
 
 
 class AAgent:

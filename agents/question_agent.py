@@ -15,17 +15,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.command_line import run_reported
+from agents.support.command_line import run_reported
 
 if TYPE_CHECKING:
-    from agents.rules import Edition
-    from agents.topics import Topic
+    from agents.core.rules import Edition
+    from agents.core.topics import Topic
 
 TOPICS_FILE = Path("assets/topics.json")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0, or that of ``agents.errors`` with one sentence on stderr."""
+    """The exit code: 0, or that of ``agents.core.errors`` with one sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m agents.question_agent", description="Write a file of questions.")
     parser.add_argument("--output_file", type=Path, default=Path("outputs/questions.json"))
     parser.add_argument("--num_questions", type=int, help="questions to ask; the edition's number when not given")
@@ -44,12 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool) -> None:
     # Imported here, so that a package that is not installed is an error like any other.
-    from agents.asking import ask_to_file
-    from agents.model_source import model_from_environment
-    from agents.question_store import QuestionStore, default_pool_path
-    from agents.questioner import Questioner
-    from agents.rules import edition_from_environment
-    from agents.writing import require_writable
+    from agents.asking.pool.store import QuestionStore, default_pool_path
+    from agents.asking.progress import ask_to_file
+    from agents.asking.questioner import Questioner
+    from agents.core.rules import edition_from_environment
+    from agents.ensemble.question_source import model_from_environment
+    from agents.support.atomic_file import require_writable
 
     edition = edition_from_environment()
     topics = _topics(edition)
@@ -71,7 +71,7 @@ async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool)
 
 
 def _topics(edition: Edition) -> list[Topic]:
-    from agents.topics import edition_topics, read_topics_file
+    from agents.core.topics import edition_topics, read_topics_file
 
     return read_topics_file(TOPICS_FILE) if TOPICS_FILE.exists() else edition_topics(edition)
 

@@ -15,18 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
-from agents.background_loop import BackgroundLoop
-from agents.deadline import MARGIN_SECONDS, Deadline
-from agents.errors import AiacError, EngineError, InputError, NotReadyError
-from agents.model_file import Result, respond
-from agents.model_source import LazyModel, model_from_environment
-from agents.question_pool import ServedQuestion
-from agents.question_request import QuestionRequest, find_request, find_topic_field, find_written_question
-from agents.question_store import QuestionStore, default_pool_path
-from agents.questioner import Questioner
-from agents.rules import edition_from_environment
-from agents.schema import LETTERS, Question
-from agents.token_counting import base_tokenizer
+from agents.asking.pool.pool import ServedQuestion
+from agents.asking.pool.store import QuestionStore, default_pool_path
+from agents.asking.prompt_text import QuestionRequest, find_request, find_topic_field, find_written_question
+from agents.asking.questioner import Questioner
+from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
+from agents.core.rules import edition_from_environment
+from agents.core.schema import LETTERS, Question
+from agents.core.token_estimate import base_tokenizer
+from agents.ensemble.question_source import LazyModel, model_from_environment
+from agents.support.background_loop import BackgroundLoop
+from agents.support.model_file import Result, respond
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ NOTHING = "{}"
 class QAgent:
     """Writes questions. Keyword arguments that it does not know are ignored: what is sent is the organisers' choice.
 
-    ``edition`` defaults to AIAC_EDITION, ``pool`` to ``agents.question_store.default_pool_path``, ``model`` to what
+    ``edition`` defaults to AIAC_EDITION, ``pool`` to ``agents.asking.pool.store.default_pool_path``, ``model`` to what
     AIAC_QUESTION_MODEL says; it is opened at once, so that no question waits for it. A questioner may be given instead
     of ``pool`` and ``model``. Raises what opening the model raises.
     """

@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from agents.command_line import INTERRUPTED
-from agents.errors import AiacError, outcome_of
+from agents.core.errors import AiacError, outcome_of
+from agents.support.command_line import INTERRUPTED
 from aiac.commands import data, models
 from aiac.commands.answer import answer
 from aiac.commands.ask import ask
@@ -36,7 +36,7 @@ for command in (answer, ask, check, doctor, bundle, train, validate, merge, expo
 
 
 def main() -> None:
-    """Runs the command; an error of ours is one line on stderr and the exit code of ``agents.errors``."""
+    """Runs the command; an error of ours is one line on stderr and the exit code of ``agents.core.errors``."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     sys.exit(run())
 

@@ -15,22 +15,22 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from agents.answerer import Answerer
-from agents.engines.transformers import TransformersEngine
-from agents.hosting import Host
-from agents.loading import LoadedEnsemble, default_find_model
-from agents.manifest import Base, Manifest, Member
-from agents.permutation import cyclic_orders
-from agents.prompts import PromptRenderer
-from agents.schema import Question
-from agents.scoring import Method
-from agents.voter import Voter
+from agents.answering.answerer import Answerer
+from agents.answering.voter import Voter
+from agents.core.manifest import Base, Manifest, Member
+from agents.core.permutation import cyclic_orders
+from agents.core.prompts import PromptRenderer
+from agents.core.schema import Question
+from agents.core.scoring import Method
+from agents.engines.torch.engine import TransformersEngine
+from agents.ensemble.loading import LoadedEnsemble, default_find_model
+from agents.ensemble.supervisor import Host
 from benchmarks.in_process import BusyClock, TimedEngine, served, service_added_ms
 from benchmarks.load import Ask, closed_loop
 from benchmarks.reporting import Aims, judge, library_versions, machine, note
 from benchmarks.sample_questions import questions
-from training.probes import plain_model
-from training.statistics import percentiles
+from training.release.golden_probes import plain_model
+from training.support.statistics import percentiles
 
 MAX_DIFFERENCE_NATS = 1e-3
 MIN_QUESTIONS = 4

@@ -20,12 +20,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from agents.rules import load_edition
+from agents.core.rules import load_edition
 from benchmarks.reporting import Aims, judge, processor_name
-from tournament.court import Court
-from tournament.log import EventLog
-from tournament.referee import MatchPlan, play_match
-from tournament.scoreboard import Scoreboard
+from tournament.match.context import Court
+from tournament.match.log import EventLog
+from tournament.match.referee import MatchPlan, play_match
+from tournament.match.scoreboard import Scoreboard
 from tournament.teams.http import HttpTeam
 
 EDITION = "feb2026_iitd"

@@ -27,10 +27,10 @@ from typing import Any
 
 import httpx
 
-from agents.question_store import QuestionStore
-from agents.questioner import Questioner
-from agents.rules import Edition, edition_names, load_edition
-from agents.schema import Question
+from agents.asking.pool.store import QuestionStore
+from agents.asking.questioner import Questioner
+from agents.core.rules import Edition, edition_names, load_edition
+from agents.core.schema import Question
 from benchmarks.load import (
     AnswerClient,
     LeanClient,

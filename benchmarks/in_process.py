@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import uvicorn
 
+from agents.core.rules import edition_names, load_edition
+from agents.core.schema import Question
 from agents.engines.protocol import Engine
-from agents.loading import LoadedEnsemble
-from agents.placement import EngineSpec, EnsembleWeights, Open, Place
-from agents.rules import edition_names, load_edition
-from agents.schema import Question
+from agents.ensemble.loading import LoadedEnsemble
+from agents.ensemble.placement import EngineSpec, EnsembleWeights, Open, Place
 from benchmarks.load import AnswerClient, Ask, LeanClient
 from service.app import create_app
 from service.server import reserve_port

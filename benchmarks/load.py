@@ -22,7 +22,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import httpx
 
-from agents.schema import Question
+from agents.core.schema import Question
 from benchmarks.reporting import percentiles_ms
 
 T = TypeVar("T")

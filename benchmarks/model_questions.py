@@ -19,18 +19,18 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 import puzzles
-from agents.deadline import Deadline
-from agents.hardness import HardnessGate, stand_in
-from agents.loading import LoadedEnsemble, load_from_environment
-from agents.model_source import model_source
-from agents.proposal import Gate, Proposal, RejectedError
-from agents.question_store import DuplicatesGate, QuestionStore
-from agents.rules import Edition, load_edition
-from agents.schema import LETTERS
-from agents.screening import Screening
-from agents.token_counting import estimate_tokens
+from agents.asking.gates.hardness import HardnessGate, stand_in
+from agents.asking.gates.pipeline import Screening
+from agents.asking.pool.store import DuplicatesGate, QuestionStore
+from agents.asking.proposal import Gate, Proposal, RejectedError
+from agents.core.deadline import Deadline
+from agents.core.rules import Edition, load_edition
+from agents.core.schema import LETTERS
+from agents.core.token_estimate import estimate_tokens
+from agents.ensemble.loading import LoadedEnsemble, load_from_environment
+from agents.ensemble.question_source import model_source
 from benchmarks.reporting import library_versions, machine, note, percentiles_ms
-from training.statistics import wilson_interval
+from training.support.statistics import wilson_interval
 
 T = TypeVar("T")
 

@@ -21,17 +21,17 @@ from itertools import islice
 from typing import Any, cast
 
 import puzzles
+from agents.answering.voter import Voter
+from agents.core.errors import InputError
+from agents.core.manifest import Member, read_manifest
+from agents.core.prompts import PromptRenderer
+from agents.core.schema import Question
+from agents.core.scoring import METHODS
 from agents.engines.protocol import Engine
-from agents.errors import InputError
-from agents.loading import default_find_model, find_ensemble, transformers_openers
-from agents.manifest import Member, read_manifest
-from agents.prompts import PromptRenderer
-from agents.schema import Question
-from agents.scoring import METHODS
-from agents.voter import Voter
+from agents.ensemble.loading import default_find_model, find_ensemble, transformers_openers
 from benchmarks.reporting import library_versions, machine, note
 from puzzles.generator import Difficulty
-from training.statistics import wilson_interval
+from training.support.statistics import wilson_interval
 
 SELECT = "starter"
 JUDGES = ("starter", "starter:letter", "qwen2.5-coder-0.5b")

@@ -21,11 +21,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from agents.question_pool import ServedQuestion
-from agents.question_store import QuestionStore
-from agents.questioner import Questioner
-from agents.rules import Edition, edition_names, filter_questions, load_edition
-from agents.token_counting import estimate_tokens
+from agents.asking.pool.pool import ServedQuestion
+from agents.asking.pool.store import QuestionStore
+from agents.asking.questioner import Questioner
+from agents.core.rules import Edition, edition_names, filter_questions, load_edition
+from agents.core.token_estimate import estimate_tokens
 from benchmarks.reporting import Aims, judge, note, percentiles_ms, processor_name
 from puzzles import LEVELS, Puzzle
 from training.curation.similarity import Signatures, similar_pairs
@@ -44,7 +44,7 @@ AIMS: Aims = {
 
 def second_solver() -> Callable[[Puzzle], bool]:
     """``confirms`` of the tests' second solvers."""
-    sys.path[:0] = [str(SOLVERS)]
+    sys.path[:0] = [str(SOLVERS), *(str(folder) for folder in SOLVERS.iterdir() if folder.is_dir())]
     from second_solvers import confirms  # type: ignore[import-not-found]
 
     return confirms  # type: ignore[no-any-return]

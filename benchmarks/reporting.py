@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from training.statistics import percentiles
+from training.support.statistics import percentiles
 
 Aims = Mapping[str, tuple[str, float]]
 """By the name of a measurement: ``below``, ``at most`` or ``at least``, and the bound."""
@@ -68,7 +68,7 @@ def library_versions() -> dict[str, str]:
 
 
 def percentiles_ms(seconds: Sequence[float]) -> dict[str, float] | None:
-    """``training.statistics.percentiles`` in milliseconds; None of nothing."""
+    """``training.support.statistics.percentiles`` in milliseconds; None of nothing."""
     return {name: value * 1000 for name, value in percentiles(seconds).items()} if seconds else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from agents.schema import Question
+from agents.core.schema import Question
 
 PEOPLE = ("Asha", "Bruno", "Chen", "Dalia", "Emeka", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kavya", "Liam")
 PLACES = ("the market", "the library", "a railway station", "the north gate", "an old harbour", "the school garden")

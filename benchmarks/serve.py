@@ -25,11 +25,11 @@ from typing import Any
 import httpx
 import psutil
 
-from agents.engines.remote_options import RemoteOptions
-from agents.environment import read_settings
-from agents.errors import AiacError
-from agents.loading import ENGINES
-from agents.rules import load_edition
+from agents.core.errors import AiacError
+from agents.core.rules import load_edition
+from agents.engines.remote.options import RemoteOptions
+from agents.ensemble.loading import ENGINES
+from agents.support.settings import read_settings
 from benchmarks.in_process import patient
 from benchmarks.load import closed_loop, for_seconds
 from benchmarks.reporting import Aims, judge, library_versions, machine, note, report_alone_on_stdout

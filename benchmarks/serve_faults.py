@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from agents.schema import Question
+from agents.core.schema import Question
 from benchmarks.load import AnswerClient, LeanClient, OpenLoop, Outcome, summary
 from benchmarks.reporting import note, percentiles_ms
 from benchmarks.serve_processes import Service, members_ready

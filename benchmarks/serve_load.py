@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from agents.schema import Question
+from agents.core.schema import Question
 from benchmarks.load import AnswerClient, OpenLoop, Outcome, closed_loop, for_seconds, http_client, summary
 from benchmarks.reporting import note, percentiles_ms
 from benchmarks.serve_processes import Service, in_flight, serving

@@ -28,19 +28,19 @@ from typing import Any
 import httpx
 import torch
 
-from agents.environment import read_settings
-from agents.hosting import Host
-from agents.loading import default_find_model, find_ensemble, load_ensemble, placement
-from agents.manifest import read_manifest, write_manifest
-from agents.permutation import cyclic_orders
-from agents.prompts import LetterPrompt, PromptRenderer
-from agents.schema import Question
-from agents.voter import Voter
+from agents.answering.voter import Voter
+from agents.core.manifest import read_manifest, write_manifest
+from agents.core.permutation import cyclic_orders
+from agents.core.prompts import LetterPrompt, PromptRenderer
+from agents.core.schema import Question
+from agents.ensemble.loading import default_find_model, find_ensemble, load_ensemble, placement
+from agents.ensemble.supervisor import Host
+from agents.support.settings import read_settings
 from benchmarks.in_process import BusyClock, served, service_added_ms, timed
 from benchmarks.load import Ask, closed_loop, http_client
 from benchmarks.reporting import note
 from benchmarks.serve_processes import vllm_serving
-from training.statistics import percentiles
+from training.support.statistics import percentiles
 
 MAX_DIFFERENCE_NATS = 1e-3
 
@@ -179,7 +179,7 @@ class PlainServer:
 
 async def plain_server(host: Host, check: Question, servers: int) -> PlainServer:
     """What stands for the engine of a host, which is one of ``servers`` on the same device."""
-    from agents.engines.vllm import VllmEngine
+    from agents.engines.vllm.engine import VllmEngine
 
     engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
     order = cyclic_orders(len(check.choices))[0]
@@ -256,9 +256,9 @@ def engine_options(checkpoint: Path, adapters: Mapping[str, Path], *, dtype: str
 
     ``share`` is its part of what all of them may have of a GPU's memory.
     """
-    from agents.engines.vllm_arguments import engine_arguments
-    from agents.engines.vllm_device import device_type, prepare_environment, threads_are_pinned
-    from agents.engines.vllm_options import VllmOptions
+    from agents.engines.vllm.arguments import engine_arguments
+    from agents.engines.vllm.device import device_type, prepare_environment, threads_are_pinned
+    from agents.engines.vllm.options import VllmOptions
 
     settings = read_settings(VllmOptions)
     prepare_environment(settings)

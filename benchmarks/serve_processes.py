@@ -17,9 +17,9 @@ import httpx
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from agents.engines.vllm_start import PROCESS_NAME
-from agents.environment import variable
-from agents.errors import EngineError
+from agents.core.errors import EngineError
+from agents.engines.vllm.start import PROCESS_NAME
+from agents.support.settings import variable
 from service.server import reserve_port
 from service.settings import Settings
 

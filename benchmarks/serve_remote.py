@@ -16,13 +16,13 @@ from typing import Any
 
 import httpx
 
-from agents.engines.remote_options import RemoteOptions
-from agents.engines.requests import together
-from agents.environment import variable
-from agents.loading import default_find_model, find_ensemble, verified_weights
-from agents.models.merged import merged_checkpoint
-from agents.placement import EnsembleWeights
-from agents.schema import Question
+from agents.core.schema import Question
+from agents.engines.calls import together
+from agents.engines.remote.options import RemoteOptions
+from agents.ensemble.loading import default_find_model, find_ensemble, verified_weights
+from agents.ensemble.merged import merged_checkpoint
+from agents.ensemble.placement import EnsembleWeights
+from agents.support.settings import variable
 from benchmarks.load import OpenLoop, http_client
 from benchmarks.reporting import note
 from benchmarks.serve_faults import fault_under

@@ -15,19 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agents.core.permutation import cyclic_orders
+from agents.core.prompts import PromptRenderer
 from agents.engines.tokenizer import ChatTokenizer
-from agents.engines.transformers import load_model
-from agents.loading import default_find_model
-from agents.permutation import cyclic_orders
-from agents.prompts import PromptRenderer
+from agents.engines.torch.engine import load_model
+from agents.ensemble.loading import default_find_model
 from benchmarks.reporting import Aims, judge, library_versions, machine, note
 from benchmarks.sample_questions import questions
 from training.adapters.attach import attach_adapter
 from training.adapters.recipe import AdapterRecipe
-from training.collate import CompletionCollator, MicroBatch
 from training.curation.rows import CuratedRow
-from training.objective import choice_example, choice_losses, pack
 from training.recipe import MemberRecipe
+from training.run.collate import CompletionCollator, MicroBatch
+from training.run.objective import choice_example, choice_losses, pack
 
 AIMS: Aims = {"sft_over_bare_trainer": ("at least", 0.95), "dora_over_lora_time": ("at most", 1.6)}
 BATCH_ROWS = 8
@@ -66,9 +66,9 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from training.curriculum import Plan, PlanStep
+    from training.plan.curriculum import Plan, PlanStep
     from training.recipe import RunRecipe
-    from training.trainer import Schedule, checkpointing, make_trainer
+    from training.run.trainer import Schedule, checkpointing, make_trainer
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
     renderer = PromptRenderer(ChatTokenizer(checkpoint))

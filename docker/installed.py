@@ -22,7 +22,7 @@ OWNED_BY_THE_IMAGE = (
 NEEDED = ("torch", "vllm")
 VLLM_FIELD = "logprob_token_ids"
 """What scoring asks of vLLM. It is looked for in the source, since images' own builds often have no true version."""
-ON_CPU = ("transformers", "peft", "xgrammar", "agents.loading", "service.app")
+ON_CPU = ("transformers", "peft", "xgrammar", "agents.ensemble.loading", "service.app")
 """Beside torch and vLLM, what serving on a CPU imports."""
 
 
@@ -89,8 +89,8 @@ def check_cpu() -> None:
     if build != "CPU":
         refuse(f"found torch {version('torch')}, a {build} build; expected a CPU build")
     try:
-        imported("agents.engines.vllm_device").require_compiler()
-    except imported("agents.errors").EngineError as error:
+        imported("agents.engines.vllm.device").require_compiler()
+    except imported("agents.core.errors").EngineError as error:
         refuse(str(error))
     imported("vllm")
     imported("vllm.platforms").current_platform.import_kernels()  # a missing library is only a warning there

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from puzzles.family import Proof, shuffled_choices
-from puzzles.models import (
+from puzzles.model_checking import (
     CRITERIA,
     ModelSpace,
     breadth,

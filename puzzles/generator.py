@@ -123,13 +123,13 @@ def _well_formed(puzzle: Puzzle) -> bool:
 
 @cache
 def _families() -> dict[str, Family[Any]]:
-    from puzzles.blood_relation import BloodRelations
-    from puzzles.circular_seating import CircularSeating
-    from puzzles.linear_seating import LinearSeating
-    from puzzles.matching import Matching
-    from puzzles.series import Series
-    from puzzles.syllogism import Syllogisms
-    from puzzles.truth_teller import TruthTellers
+    from puzzles.blood_relation.family import BloodRelations
+    from puzzles.matching.family import Matching
+    from puzzles.seating.circular import CircularSeating
+    from puzzles.seating.linear import LinearSeating
+    from puzzles.series.family import Series
+    from puzzles.syllogism.family import Syllogisms
+    from puzzles.truth_teller.family import TruthTellers
 
     makers: tuple[Family[Any], ...] = (
         Syllogisms(),

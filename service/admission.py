@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from agents.answerer import Answerer
-from agents.deadline import Deadline
-from agents.errors import BusyError
-from agents.schema import Question
+from agents.answering.answerer import Answerer
+from agents.core.deadline import Deadline
+from agents.core.errors import BusyError
+from agents.core.schema import Question
 
 
 def admit(answerer: Answerer, question: Question, deadline: Deadline) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from agents.rules import load_edition
+from agents.core.rules import load_edition
 from service.deadlines import DeadlinePolicy
 from service.metrics import Metrics
 from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware

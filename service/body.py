@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from agents.errors import InputError, describe
+from agents.core.errors import InputError, describe
 
 Result = TypeVar("Result")
 

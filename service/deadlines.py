@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from agents.deadline import Deadline
-from agents.errors import InputError, describe
+from agents.core.deadline import Deadline
+from agents.core.errors import InputError, describe
 
 HEADER = "X-Deadline-Ms"
 MAX_DEADLINE_MS = 600_000

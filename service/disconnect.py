@@ -9,7 +9,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from agents.background import InterruptedWorkError, unless
+from agents.support.foreground import InterruptedWorkError, unless
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from agents.errors import FileError, InputError, UnknownMatchError, describe
+from agents.core.errors import FileError, InputError, UnknownMatchError, describe
 
 SUFFIX = ".jsonl"
 MAX_LISTED = 100

@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from agents.answerer import LEFT_OUT, NOT_SERVED, Verdict
-from agents.errors import AiacError
-from agents.gate_counts import GateCounts
-from agents.planner import KINDS
-from agents.question_pool import PoolCount
-from agents.topics import families_of
+from agents.answering.answerer import LEFT_OUT, NOT_SERVED, Verdict
+from agents.answering.planner import KINDS
+from agents.asking.gates.counts import GateCounts
+from agents.asking.pool.pool import PoolCount
+from agents.core.errors import AiacError
+from agents.core.topics import families_of
 from service.state import ServiceState
 
 Outcome = Literal["complete", "degraded", "refused", "busy", "abandoned"]

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agents.deadline import Clock
-from agents.errors import TooLargeError, UnauthorizedError
+from agents.core.deadline import Clock
+from agents.core.errors import TooLargeError, UnauthorizedError
 from service.problems import problem_response
 
 OPEN_PATHS = frozenset({"/", "/health", "/ready"})

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from agents.schema import KEY_FIELDS, LETTERS, MAX_CHOICE_CHARS, MAX_CHOICES, MAX_QUESTION_CHARS, MIN_CHOICES
+from agents.core.schema import KEY_FIELDS, LETTERS, MAX_CHOICE_CHARS, MAX_CHOICES, MAX_QUESTION_CHARS, MIN_CHOICES
 from service.middleware import OPEN_PATHS
 from service.problems import MEDIA_TYPE, Problem
 

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
-from agents.errors import AiacError, BusyError, InputError, UnauthorizedError, describe, outcome_of
+from agents.core.errors import AiacError, BusyError, InputError, UnauthorizedError, describe, outcome_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -58,7 +58,7 @@ class ProblemResponse(JsonResponse):
 
 
 def problem_response(error: AiacError, scope: Scope, **extensions: Any) -> Response:
-    """The response for an error of ours: status and title from the table in ``agents.errors``."""
+    """The response for an error of ours: status and title from the table in ``agents.core.errors``."""
     outcome = outcome_of(error)
     fields = (
         {"field": error.field, "found": error.found, "expected": error.expected}

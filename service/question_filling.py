@@ -11,14 +11,14 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from agents.background import when_idle
-from agents.hardness import HardnessGate, stand_in
-from agents.model_source import model_source
-from agents.question_store import QuestionStore, default_pool_path
-from agents.questioner import Questioner
-from agents.rules import load_edition
-from agents.solver_proposer import solver_source
-from agents.voter import Voter
+from agents.answering.voter import Voter
+from agents.asking.gates.hardness import HardnessGate, stand_in
+from agents.asking.pool.store import QuestionStore, default_pool_path
+from agents.asking.questioner import Questioner
+from agents.asking.solver_proposer import solver_source
+from agents.core.rules import load_edition
+from agents.ensemble.question_source import model_source
+from agents.support.foreground import when_idle
 from service.settings import Settings
 from service.state import ServiceState
 

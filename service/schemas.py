@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from agents.answerer import MemberReport, Verdict
-from agents.loading import LoadedEnsemble
-from agents.question_pool import ServedQuestion
-from agents.questioner import QuestionerStatus
-from agents.schema import LETTERS, Question
+from agents.answering.answerer import MemberReport, Verdict
+from agents.asking.pool.pool import ServedQuestion
+from agents.asking.questioner import QuestionerStatus
+from agents.core.schema import LETTERS, Question
+from agents.ensemble.loading import LoadedEnsemble
 
 Letter = Literal["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"]
 Distribution = dict[Letter, float]

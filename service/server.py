@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from agents.errors import InputError
+from agents.core.errors import InputError
 from service.settings import Settings
 from service.state import ServiceState
 

@@ -9,13 +9,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from agents.deadline import MARGIN_SECONDS
-from agents.environment import EXPECTED, MATCHES_FOLDER, one_of, read_settings
-from agents.errors import InputError
-from agents.loading import DEFAULT_ENSEMBLE, ENGINES
-from agents.manifest import TOLERANCE_NATS
-from agents.question_options import QUESTION_MODEL
-from agents.rules import ALIASES, DEFAULT_EDITION, edition_names, load_edition
+from agents.asking.options import QUESTION_MODEL
+from agents.core.deadline import MARGIN_SECONDS
+from agents.core.errors import InputError
+from agents.core.manifest import TOLERANCE_NATS
+from agents.core.rules import ALIASES, DEFAULT_EDITION, edition_names, load_edition
+from agents.ensemble.loading import DEFAULT_ENSEMBLE, ENGINES
+from agents.support.settings import EXPECTED, MATCHES_FOLDER, one_of, read_settings
 
 PREFIX = "AIAC_"
 LogLevel = Literal["critical", "error", "warning", "info", "debug"]

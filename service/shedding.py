@@ -11,8 +11,8 @@ from collections.abc import Callable, Container
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agents.deadline import Clock
-from agents.errors import BusyError
+from agents.core.deadline import Clock
+from agents.core.errors import BusyError
 from service.problems import problem_response
 
 HOLD_SECONDS = 0.1

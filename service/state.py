@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
-from agents.background import Foreground
-from agents.errors import AiacError, EngineError, NotReadyError
-from agents.loading import LoadedEnsemble
+from agents.core.errors import AiacError, EngineError, NotReadyError
+from agents.ensemble.loading import LoadedEnsemble
+from agents.support.foreground import Foreground
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ def default_checkpoint() -> Path:
 @pytest.fixture(scope="session")
 def default_engine(default_checkpoint: Path) -> Iterator[object]:
     """The embedded engine on the real default model."""
-    from agents.engines.transformers import TransformersEngine
+    from agents.engines.torch.engine import TransformersEngine
 
     engine = TransformersEngine.load(default_checkpoint, dtype="float32")
     yield engine

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from char_tokenizer import CharTokenizer
 
-from agents.cost import CostModel
+from agents.answering.cost import CostModel
+from agents.core.errors import EngineError
 from agents.engines.protocol import Engine, Generation
-from agents.errors import EngineError
 
 T = TypeVar("T")
 

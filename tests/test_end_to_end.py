@@ -16,18 +16,18 @@ import httpx
 import pytest
 
 from agents.answer_model import AAgent
-from agents.answering import answer_to_file
-from agents.deadline import Deadline
-from agents.files import filtered_path, read_question_file
-from agents.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
-from agents.permutation import cyclic_orders
-from agents.prompts import OPENING, PromptRenderer
-from agents.rules import load_edition
-from agents.schema import LETTERS, Question, read_question
-from agents.scoring import cloze_scores
+from agents.answering.progress import answer_to_file
+from agents.answering.question_file import filtered_path, read_question_file
+from agents.core.deadline import Deadline
+from agents.core.permutation import cyclic_orders
+from agents.core.prompts import OPENING, PromptRenderer
+from agents.core.rules import load_edition
+from agents.core.schema import LETTERS, Question, read_question
+from agents.core.scoring import cloze_scores
+from agents.ensemble.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
 from service.app import create_app
 from service.settings import load_settings
-from training.probes import plain_logprobs, plain_model
+from training.release.golden_probes import plain_logprobs, plain_model
 
 pytestmark = pytest.mark.model
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.engines.remote_options import RemoteOptions
-from agents.engines.vllm_options import VllmOptions
-from agents.environment import settings_table
-from agents.rules import ALIASES
+from agents.core.rules import ALIASES
+from agents.engines.remote.options import RemoteOptions
+from agents.engines.vllm.options import VllmOptions
+from agents.support.settings import settings_table
 from service import schemas
 from service.middleware import OPEN_FOLDER, OPEN_PATHS
 from service.settings import Settings
@@ -53,7 +53,14 @@ def test_imports_point_one_way(package):
 
 
 @pytest.mark.parametrize(
-    "module", ["agents.answerer", "agents.loading", "agents.answer_agent", "agents.files", "agents.question_agent"]
+    "module",
+    [
+        "agents.answering.answerer",
+        "agents.ensemble.loading",
+        "agents.answer_agent",
+        "agents.answering.question_file",
+        "agents.question_agent",
+    ],
 )
 def test_agents_import_without_a_heavy_library(module):
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.manifest import Base, Manifest, Member, write_manifest
+from agents.core.manifest import Base, Manifest, Member, write_manifest
 from agents.models.checkpoint import checkpoint_sha256
 
 TEMPLATE = (

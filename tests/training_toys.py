@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from agents.schema import Question
+from agents.core.schema import Question
 from training.curation.rows import CuratedRow
 from training.recipe import TrainRecipe
 

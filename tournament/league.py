@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from agents.missing import missing_package
-from tournament.scoreboard import Innings, Scoreboard
+from agents.support.missing_package import missing_package
+from tournament.match.scoreboard import Innings, Scoreboard
 
 if TYPE_CHECKING:
     import numpy as np

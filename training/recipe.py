@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agents.engines.vllm_limits import RANKS
-from agents.errors import FileError, InputError, describe
-from agents.scoring import Method
+from agents.core.errors import FileError, InputError, describe
+from agents.core.scoring import Method
+from agents.engines.vllm.limits import RANKS
 from training.adapters.recipe import AdapterRecipe
 from training.curation.recipe import DataRecipe
-from training.curriculum import CurriculumRecipe
 from training.guards import GuardRecipe
+from training.plan.curriculum import CurriculumRecipe
 from training.sources import PUZZLES
 from training.sources.files import split_files
 
@@ -41,7 +41,7 @@ class MemberRecipe(Strict):
     """choice: cross-entropy over the scores of the choices. sft: the key's tokens and the end of the turn."""
     task: Literal["answer", "question"] = "answer"
     """question: the member writes questions for the Q-Agent. It learns the whole question by ``objective: sft``, and is
-    asked as ``agents.model_proposer`` asks; ``method`` says nothing then."""
+    asked as ``agents.asking.model_proposer`` asks; ``method`` says nothing then."""
     data: DataRecipe | None = None
     """Instead of the recipe's, for this member: what it is to be better at than the others."""
     learning_rate: tuple[float, float] | None = None

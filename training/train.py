@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.engines.factors import ADAPTER_WEIGHTS
-from agents.errors import InputError
-from agents.loading import FindModel, transformers_openers
+from agents.core.errors import InputError
+from agents.engines.adapter_factors import ADAPTER_WEIGHTS
+from agents.ensemble.loading import FindModel, transformers_openers
+from agents.ensemble.placement import OpenEngine
 from agents.models.checkpoint import verified_base_sha256
 from agents.models.download import sha256_of
-from agents.placement import OpenEngine
-from agents.staging import staged_folder
+from agents.support.atomic_folder import staged_folder
 from training.adapters.storage import copy_adapter
 from training.curation.build import build_data
+from training.curation.labelled_rows import dump_json
 from training.curation.report import CARD, PICTURE, TRAIN, VALIDATION, read_report
 from training.curation.rows import CuratedRow, read_rows
-from training.data import dump_json
-from training.device import device_dtype
-from training.export import Advance, Export, ExportPlan, export_ensemble
-from training.member_run import MemberRun, train_member
 from training.recipe import CandidateRecipe, TrainRecipe
-from training.release_report import write_release_report
-from training.run_report import REPORT_FILE
+from training.release.export import Advance, Export, ExportPlan, export_ensemble
+from training.release.report import write_release_report
+from training.run.member_run import MemberRun, train_member
+from training.run.report import REPORT_FILE
+from training.support.device import device_dtype
 
 WRITERS_FILE = "training.json"
 

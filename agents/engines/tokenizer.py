@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.errors import DamagedModelError
-from agents.missing import missing_package
+from agents.core.errors import DamagedModelError
+from agents.support.missing_package import missing_package
 
 
 class ChatTokenizer:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from agents.command_line import run_reported
+from agents.support.command_line import run_reported
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 and the folder on stdout, or that of ``agents.errors`` with one sentence on stderr."""
+    """The exit code: 0 and the folder on stdout, or that of ``agents.core.errors`` with one sentence on stderr."""
     parser = argparse.ArgumentParser(prog="python -m agents.models", description="Download and convert a model.")
     parser.add_argument("name", help="a name of the catalogue, or its hub id")
     options = parser.parse_args(arguments)

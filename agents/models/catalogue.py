@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from agents.errors import UnknownModelError, describe
+from agents.core.errors import UnknownModelError, describe
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.errors import DamagedModelError, describe
+from agents.core.errors import DamagedModelError, describe
 from agents.models.catalogue import ModelSpec
 from agents.models.download import sha256_of
 

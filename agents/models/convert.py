@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents.missing import missing_package
+from agents.support.missing_package import missing_package
 
 
 def convert_gguf(gguf: Path, folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from agents.errors import DamagedModelError, DownloadError
+from agents.core.errors import DamagedModelError, DownloadError
 from agents.models.catalogue import ModelSpec
 
 Progress = Callable[[str, int, int], None]

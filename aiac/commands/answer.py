@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from agents.loading import DEFAULT_ENSEMBLE
-from agents.rules import DEFAULT_EDITION
+from agents.core.rules import DEFAULT_EDITION
+from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 
 def answer(
@@ -23,10 +23,10 @@ def answer(
     dtype: Annotated[str | None, typer.Option(help="float32 or bfloat16; by default what suits the device.")] = None,
 ) -> None:
     """Answer every question of a file; a broken row becomes null, with its reason on stderr."""
-    from agents.answering import answer_to_file
-    from agents.files import read_question_file
-    from agents.rules import load_edition
-    from agents.writing import require_writable
+    from agents.answering.progress import answer_to_file
+    from agents.answering.question_file import read_question_file
+    from agents.core.rules import load_edition
+    from agents.support.atomic_file import require_writable
     from aiac.commands.opening import open_ensemble
 
     limits = load_edition(edition)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from agents.errors import InputError, describe
+from agents.core.errors import InputError, describe
 
 if TYPE_CHECKING:
-    from agents.answerer import Answerer
+    from agents.answering.answerer import Answerer
     from puzzles import Puzzle
     from tournament.teams.protocol import AnyTeam, QuestionRequest, Row
     from tournament.teams.reference import QuestionSource
@@ -72,7 +72,7 @@ class PuzzleSource:
         families = [name for name in puzzles.FAMILIES if request.topic in _topics(name)] or list(puzzles.FAMILIES)
         family = families[request.seed % len(families)]
         puzzle = _puzzle(family, level, request.seed)
-        from agents.schema import Question
+        from agents.core.schema import Question
 
         question = Question(puzzle.question, puzzle.choices, request.topic, puzzle.key)
         # The id says how to make it again: a match that is resumed in another process must find the proof.
@@ -93,8 +93,8 @@ def check_puzzle_proof(row: Row, proof: Any) -> str | None:
     The puzzle is proved anew from its structure, so a false certificate convinces nobody.
     """
     import puzzles
-    from agents.schema import LETTERS
-    from tournament.answers import readable
+    from agents.core.schema import LETTERS
+    from tournament.match.scoring import readable
 
     if not isinstance(proof, dict):
         return None
@@ -169,7 +169,7 @@ def read_teams(path: Path) -> dict[str, str]:
     """Teams of a league by name, from YAML: ``teams: {NAME: SPEC, …}``. Raises FileError, and InputError by field."""
     import yaml
 
-    from agents.errors import FileError
+    from agents.core.errors import FileError
 
     try:
         payload = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -217,11 +217,11 @@ def open_ensemble_once(name: str, options: TeamOptions) -> Answerer:
 
 async def _base(model: str, spec: str) -> Opened:
     """A base model alone, asked for a letter in one order of the choices, or by cloze."""
-    from agents.answerer import Answerer
-    from agents.engines.transformers import TransformersEngine
-    from agents.manifest import Base, Manifest, Member
-    from agents.prompts import PromptRenderer
-    from agents.voter import Voter
+    from agents.answering.answerer import Answerer
+    from agents.answering.voter import Voter
+    from agents.core.manifest import Base, Manifest, Member
+    from agents.core.prompts import PromptRenderer
+    from agents.engines.torch.engine import TransformersEngine
     from aiac.commands.models import find_or_pull
 
     engine = TransformersEngine.load(find_or_pull(model))

@@ -7,17 +7,17 @@ from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from agents.deadline import Clock
-from tournament.events import SIDES, Event, Side
-from tournament.hostile import printable
-from tournament.scoreboard import Innings, Scoreboard
+from agents.core.deadline import Clock
+from tournament.match.events import SIDES, Event, Side
+from tournament.match.scoreboard import Innings, Scoreboard
+from tournament.untrusted import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
-    from agents.rules import Edition
+    from agents.core.rules import Edition
     from tournament.league import League
 
 REFRESH_S = 1.0

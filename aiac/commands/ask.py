@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.rules import DEFAULT_EDITION
+from agents.core.rules import DEFAULT_EDITION
 
 if TYPE_CHECKING:
-    from agents.model_source import LazyModel
-    from agents.question_pool import ServedQuestion
-    from agents.rules import Edition
+    from agents.asking.pool.pool import ServedQuestion
+    from agents.core.rules import Edition
+    from agents.ensemble.question_source import LazyModel
 
 
 def ask(
@@ -38,10 +38,10 @@ def ask(
     ] = None,
 ) -> None:
     """Ask questions that were never asked before, or show the proof of one that was."""
-    from agents.errors import InputError, describe
-    from agents.question_store import QuestionStore, default_pool_path
-    from agents.questioner import Questioner
-    from agents.rules import load_edition
+    from agents.asking.pool.store import QuestionStore, default_pool_path
+    from agents.asking.questioner import Questioner
+    from agents.core.errors import InputError, describe
+    from agents.core.rules import load_edition
 
     limits = load_edition(edition)
     wanted = _number_or_level(difficulty)
@@ -73,8 +73,8 @@ def ask(
 
 
 def _model(ensemble: str, edition: Edition) -> LazyModel:
-    from agents.loading import find_ensemble
-    from agents.model_source import LazyModel
+    from agents.ensemble.loading import find_ensemble
+    from agents.ensemble.question_source import LazyModel
     from aiac.commands.opening import open_ensemble
 
     find_ensemble(ensemble)  # a wrong name is said at once, whether it is needed or not

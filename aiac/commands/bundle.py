@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from agents.loading import DEFAULT_ENSEMBLE
-from agents.rules import DEFAULT_EDITION
+from agents.core.rules import DEFAULT_EDITION
+from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 if TYPE_CHECKING:
-    from agents.loading import FindModel
-    from agents.rules import Edition
+    from agents.core.rules import Edition
+    from agents.ensemble.loading import FindModel
     from tournament.bundle.building import CpuDtype, Report
     from tournament.bundle.record import Record
     from tournament.teams.protocol import Row
@@ -52,9 +52,9 @@ def bundle(
     """
     from rich.console import Console
 
-    from agents.loading import find_ensemble
+    from agents.core.rules import load_edition
+    from agents.ensemble.loading import find_ensemble
     from agents.models.store import ModelStore, resolve_model
-    from agents.rules import load_edition
     from tournament.bundle.building import Order, build_bundle
 
     if check:
@@ -85,9 +85,9 @@ def rehearsal(ensemble: Path, find_base: FindModel, engine: str, report: Report)
 
     Raises as ``load_ensemble`` does.
     """
-    from agents.engines.precision import on_cpu
-    from agents.errors import NotReadyError
-    from agents.loading import load_ensemble, placement
+    from agents.core.errors import NotReadyError
+    from agents.engines.torch.precision import on_cpu
+    from agents.ensemble.loading import load_ensemble, placement
 
     async def run() -> str:
         loaded = await load_ensemble(ensemble, find_base, placement(engine), report)
@@ -105,8 +105,8 @@ def rehearsal(ensemble: Path, find_base: FindModel, engine: str, report: Report)
 
 def worked_examples(edition: Edition) -> dict[str, list[Row]]:
     """Puzzles with proved keys for each of the edition's topics, by topic; all of them pass its filter."""
-    from agents.rules import broken_question_rule
-    from agents.token_counting import estimate_tokens
+    from agents.core.rules import broken_question_rule
+    from agents.core.token_estimate import estimate_tokens
     from aiac.commands.arena_teams import PuzzleSource
     from aiac.commands.doctor import MAX_DRAWS
     from tournament.teams.protocol import QuestionRequest

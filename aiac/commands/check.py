@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.loading import DEFAULT_ENSEMBLE
+from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from agents.hosting import MemberStatus
+    from agents.ensemble.supervisor import MemberStatus
 
 
 def check(
@@ -24,7 +24,7 @@ def check(
     """Replay every member's golden probes on an engine; exit code 1 when a member is out of tolerance."""
     from rich.console import Console
 
-    from agents.loading import check_ensemble, find_ensemble, placement
+    from agents.ensemble.loading import check_ensemble, find_ensemble, placement
     from aiac.commands.models import find_or_pull
 
     console = Console(stderr=True, markup=False, highlight=False)

@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agents.schema import Question
+    from agents.core.schema import Question
     from training.curation.difficulty import Scorer
     from training.curation.report import BuildReport
     from training.curation.rows import CuratedRow
@@ -82,7 +82,7 @@ def inspect(
 
 def _model_scorer(checkpoint: Path, tell: Tell) -> Scorer:
     """Difficulty under the untrained base: the engine is opened when the rows are there, and closed after them."""
-    from agents.loading import transformers_openers
+    from agents.ensemble.loading import transformers_openers
     from training.curation.difficulty import model_difficulty
 
     open_engine, *_ = transformers_openers()
@@ -128,7 +128,7 @@ def _number(value: int) -> str:
 def _print_row(row: CuratedRow, console: Console) -> None:
     from rich.panel import Panel
 
-    from agents.schema import LETTERS
+    from agents.core.schema import LETTERS
 
     lines = [row.question.text, ""]
     for i, choice in enumerate(row.question.choices):

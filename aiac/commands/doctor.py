@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.errors import FileError, InputError
-from agents.rules import DEFAULT_EDITION
+from agents.core.errors import FileError, InputError
+from agents.core.rules import DEFAULT_EDITION
 
 if TYPE_CHECKING:
-    from agents.rules import Edition
+    from agents.core.rules import Edition
     from aiac.commands.token_counter import TokenCounter
     from tournament.doctor.finding import Examination, Finding, Say
     from tournament.teams.protocol import Row
@@ -44,7 +44,7 @@ def doctor(
     """
     from rich.console import Console
 
-    from agents.rules import load_edition
+    from agents.core.rules import load_edition
     from aiac.commands.doctor_view import findings_table, progress_line, verdict_line
     from aiac.commands.token_counter import token_counter
     from tournament.doctor.finding import Examination, passes
@@ -105,9 +105,9 @@ def read_sizes(text: str) -> list[int]:
 
 def sample_questions(number: int, edition: Edition, counter: TokenCounter, seed: int) -> list[Row]:
     """``number`` puzzles with proved keys on the edition's topics, all of which pass its filter."""
-    from agents.rules import broken_question_rule
+    from agents.core.rules import broken_question_rule
     from aiac.commands.arena_teams import PuzzleSource
-    from tournament.innings import request_for
+    from tournament.match.innings import request_for
 
     source = PuzzleSource()
     found: list[Row] = []

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tournament.hostile import printable
+from tournament.untrusted import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from agents.rules import Edition
+    from agents.core.rules import Edition
     from tournament.doctor.finding import Finding
 
 STYLES = {"ok": "green", "warning": "yellow", "fail": "bold red", "not checked": "dim"}

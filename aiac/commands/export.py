@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.export import Export
+    from training.release.export import Export
 
 
 def export(
@@ -20,11 +20,11 @@ def export(
 
     Data files are looked for as paths and in the folder AIAC_DATA_DIR.
     """
-    from agents.loading import transformers_openers
+    from agents.ensemble.loading import transformers_openers
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
-    from training.export import ExportPlan, export_ensemble
     from training.recipe import ExportRecipe, read_yaml
+    from training.release.export import ExportPlan, export_ensemble
 
     loaded = read_yaml(recipe, ExportRecipe)
     checkpoint = find_or_pull(loaded.model)

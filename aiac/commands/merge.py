@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.merge import MergeReport
+    from training.merging.merge import MergeReport
 
 
 def merge(
@@ -35,7 +35,7 @@ def merge(
     """
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
-    from training.merge import merge as merge_adapters
+    from training.merging.merge import merge as merge_adapters
     from training.merging.options import MergeOptions
 
     weights = tuple(weight) if weight else None

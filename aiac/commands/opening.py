@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
+from agents.ensemble.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
 
 
 async def open_ensemble(

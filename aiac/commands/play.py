@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.environment import MATCHES_FOLDER
-from agents.errors import InputError
-from agents.rules import DEFAULT_EDITION
+from agents.core.errors import InputError
+from agents.core.rules import DEFAULT_EDITION
+from agents.support.settings import MATCHES_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from agents.rules import Edition
+    from agents.core.rules import Edition
     from aiac.commands.arena_teams import TeamOptions
     from aiac.commands.token_counter import TokenCounter
-    from tournament.judging import KeyJudge
     from tournament.league import Pair
-    from tournament.referee import MatchPlan
-    from tournament.scoreboard import Scoreboard
+    from tournament.match.keys import KeyJudge
+    from tournament.match.referee import MatchPlan
+    from tournament.match.scoreboard import Scoreboard
     from tournament.teams.protocol import AnyTeam
 
 TEAM_HELP = (
@@ -79,13 +79,13 @@ def play(
     The exit code is 0 when everything was played, whoever won; 2 for what cannot be played; 130 when interrupted. An
     interrupted match goes on from its log.
     """
-    from agents.files import dump_rows
-    from agents.rules import load_edition
-    from agents.writing import require_writable, write_whole
+    from agents.answering.question_file import dump_rows
+    from agents.core.rules import load_edition
+    from agents.support.atomic_file import require_writable, write_whole
     from aiac.commands.arena_teams import LEVELS, TeamOptions
     from aiac.commands.token_counter import token_counter
-    from tournament.referee import MatchPlan
-    from tournament.report import summary
+    from tournament.match.referee import MatchPlan
+    from tournament.report.page import summary
     from tournament.teams.question_file import read_closed_set
 
     limits = load_edition(edition)
@@ -119,8 +119,8 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Where the page goes; by default beside the log.")] = None,
 ) -> None:
     """Write a match's log as one self-contained HTML file: who won, why, and where points were lost."""
-    from tournament.log import read_log
-    from tournament.scoreboard import Scoreboard
+    from tournament.match.log import read_log
+    from tournament.match.scoreboard import Scoreboard
 
     target = output or log.with_suffix(".html")
     if target == log:
@@ -129,8 +129,8 @@ def report(
 
 
 def _write_report(board: Scoreboard, target: Path) -> None:
-    from agents.writing import write_whole
-    from tournament.report import render_report
+    from agents.support.atomic_file import write_whole
+    from tournament.report.page import render_report
 
     write_whole(target, render_report(board))
     typer.echo(str(target))
@@ -138,7 +138,7 @@ def _write_report(board: Scoreboard, target: Path) -> None:
 
 def _judges(panel: str | None, options: TeamOptions) -> list[KeyJudge]:
     from aiac.commands.arena_teams import check_puzzle_proof, open_ensemble_once
-    from tournament.judging import PanelJudge, ProofJudge
+    from tournament.match.keys import PanelJudge, ProofJudge
 
     judges: list[KeyJudge] = [ProofJudge(check_puzzle_proof)]
     if panel is not None:
@@ -179,10 +179,10 @@ def play_shown(
     from rich.console import Console
 
     from aiac.commands.arena_view import MatchView, result_table
-    from tournament.court import Court
-    from tournament.log import EventLog
-    from tournament.referee import play_match
-    from tournament.scoreboard import Scoreboard
+    from tournament.match.context import Court
+    from tournament.match.log import EventLog
+    from tournament.match.referee import play_match
+    from tournament.match.scoreboard import Scoreboard
 
     console = Console()
     try:
@@ -231,8 +231,8 @@ def _league(
 ) -> None:
     from rich.console import Console
 
-    from agents.files import dump_rows
-    from agents.writing import write_whole
+    from agents.answering.question_file import dump_rows
+    from agents.support.atomic_file import write_whole
     from aiac.commands.arena_teams import league_key, open_both, open_team, read_teams
     from aiac.commands.arena_view import league_tables
     from tournament.league import match_seed, standings

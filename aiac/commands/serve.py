@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from rich.status import Status
 
-    from agents.loading import LoadedEnsemble
+    from agents.ensemble.loading import LoadedEnsemble
     from service.settings import Settings
     from service.state import Load
 
@@ -33,8 +33,8 @@ def serve(
     edition: Annotated[str | None, typer.Option(help="Edition whose limits hold; overrides AIAC_EDITION.")] = None,
 ) -> None:
     """Serve an ensemble over HTTP: POST /answer, and a console page at /. All settings: AIAC_* in the README."""
-    from agents.loading import find_ensemble, load_ensemble, placement
-    from agents.manifest import read_manifest
+    from agents.core.manifest import read_manifest
+    from agents.ensemble.loading import find_ensemble, load_ensemble, placement
     from aiac.commands.models import find_or_pull
     from service.server import allow_open_files, is_loopback, reserve_port
     from service.settings import load_settings

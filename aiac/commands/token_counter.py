@@ -26,9 +26,9 @@ def token_counter(name: str | None = None) -> TokenCounter:
 
     Raises as pulling a model does, DamagedModelError for a folder without a tokenizer.json, and MissingExtraError.
     """
-    from agents.errors import DamagedModelError, first_line
-    from agents.missing import missing_package
+    from agents.core.errors import DamagedModelError, first_line
     from agents.models.store import ModelStore
+    from agents.support.missing_package import missing_package
     from aiac.commands.models import find_or_pull
 
     store = ModelStore()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from training.dry_run import DryRun
+    from training.run.dry_run import DryRun
 
 
 def train(
@@ -34,16 +34,16 @@ def train(
     warnings.filterwarnings("ignore", category=FutureWarning)
     loaded = read_yaml(recipe, TrainRecipe)
     if dry_run:
-        from training.dry_run import dry_run as plan
+        from training.run.dry_run import dry_run as plan
 
         show(plan(loaded))
         return
 
-    from agents.errors import InputError
+    from agents.core.errors import InputError
     from aiac.commands.export import show_export
     from aiac.commands.models import find_or_pull
     from aiac.commands.progress import staged_progress
-    from training.processes import processes
+    from training.support.processes import processes
     from training.train import load_rows, release, release_opener, release_writers, train_members
 
     if members:

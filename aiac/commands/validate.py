@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.loading import DEFAULT_ENSEMBLE
-from agents.rules import DEFAULT_EDITION
+from agents.core.rules import DEFAULT_EDITION
+from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 PARTS_SHOWN = 60
 """Some sources have a topic a row; the report in JSON has all of them."""
@@ -17,8 +17,8 @@ PARTS_SHOWN = 60
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from agents.loading import LoadedEnsemble
-    from training.validate import Judged
+    from agents.ensemble.loading import LoadedEnsemble
+    from training.release.validate import Judged
 
 
 def validate(
@@ -45,12 +45,12 @@ def validate(
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from agents.deadline import MARGIN_SECONDS
-    from agents.rules import load_edition
-    from agents.writing import write_whole
+    from agents.core.deadline import MARGIN_SECONDS
+    from agents.core.rules import load_edition
+    from agents.support.atomic_file import write_whole
     from aiac.commands.opening import open_ensemble
-    from training.data import dump_json, named_data
-    from training.validate import POOL, compare, judge_rows, summarise
+    from training.curation.labelled_rows import dump_json, named_data
+    from training.release.validate import POOL, compare, judge_rows, summarise
 
     seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS
     files = [named_data(name, limit=limit, seed=seed) for name in data]

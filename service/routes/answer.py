@@ -12,11 +12,11 @@ from pydantic import WithJsonSchema
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from agents.answerer import Verdict
-from agents.deadline import Deadline
-from agents.errors import BusyError, InputError, QuestionError
-from agents.loading import LoadedEnsemble
-from agents.schema import BrokenRow, Question, read_question, read_questions
+from agents.answering.answerer import Verdict
+from agents.core.deadline import Deadline
+from agents.core.errors import BusyError, InputError, QuestionError
+from agents.core.schema import BrokenRow, Question, read_question, read_questions
+from agents.ensemble.loading import LoadedEnsemble
 from service import schemas
 from service.admission import admit
 from service.body import parse

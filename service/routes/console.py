@@ -10,8 +10,8 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from agents.rules import Edition
-from agents.topics import edition_topics, known_topics
+from agents.core.rules import Edition
+from agents.core.topics import edition_topics, known_topics
 
 HEADERS = {
     # Files of this service and no others: nothing in the page, and nothing in an answer it shows, can load or run more.

@@ -9,9 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from agents.errors import AiacError, EngineError
-from agents.hosting import MemberStatus
-from agents.loading import LoadedEnsemble
+from agents.core.errors import AiacError, EngineError
+from agents.ensemble.loading import LoadedEnsemble
+from agents.ensemble.supervisor import MemberStatus
 from service import schemas
 from service.openapi import problems
 from service.problems import JsonResponse, problem_response

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response, StreamingResponse
 
-from agents.errors import AiacError, BusyError, InputError, describe
+from agents.core.errors import AiacError, BusyError, InputError, describe
 from service import schemas
 from service.match_logs import LogTail, MatchLogs
 from service.openapi import problems

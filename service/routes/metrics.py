@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
-from agents.questioner import Questioner
+from agents.asking.questioner import Questioner
 from service.metrics import Metrics
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from agents.errors import BusyError, EngineError, InputError, NotReadyError, UnknownQuestionError, describe
-from agents.question_pool import ServedQuestion
-from agents.questioner import Questioner
-from agents.schema import LETTERS
+from agents.asking.pool.pool import ServedQuestion
+from agents.asking.questioner import Questioner
+from agents.core.errors import BusyError, EngineError, InputError, NotReadyError, UnknownQuestionError, describe
+from agents.core.schema import LETTERS
 from service import schemas
 from service.body import Result, parse
 from service.deadlines import DeadlinePolicy

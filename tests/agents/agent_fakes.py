@@ -13,13 +13,13 @@ from typing import Any
 
 from char_tokenizer import CharTokenizer
 
-from agents.answerer import Answerer
+from agents.answering.answerer import Answerer
+from agents.answering.voter import Voter
+from agents.core.errors import EngineError
+from agents.core.manifest import Base, Manifest, Member
+from agents.core.prompts import PromptRenderer
+from agents.core.schema import Question
 from agents.engines.protocol import Generation
-from agents.errors import EngineError
-from agents.manifest import Base, Manifest, Member
-from agents.prompts import PromptRenderer
-from agents.schema import Question
-from agents.voter import Voter
 
 CAPITAL = Question("What is the capital of France?", ("London", "Paris", "Rome", "Madrid"))
 PRIOR = {4: [0.2, 0.2, 0.4, 0.2]}

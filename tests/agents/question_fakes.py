@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.gates import read_draft
-from agents.proposal import Draft, Proposal, RejectedError
-from agents.schema import Question
-from agents.solver_proposer import write_draft
+from agents.asking.gates.text import read_draft
+from agents.asking.proposal import Draft, Proposal, RejectedError
+from agents.asking.solver_proposer import write_draft
+from agents.core.schema import Question
 
 SEATING = "Seating Arrangements (Linear, Circular)"
 FAMILY_TREE = "Puzzles involving generations and family tree logic"

@@ -13,17 +13,17 @@ from agent_fakes import Scribe, answerer_on, letter_member, manifest_of
 from organisers_prompts import EXAMPLE, generation_prompt, repair_prompt
 from question_fakes import BEES, FAMILY_TREE, SEATING, FakeProposer
 
-from agents.hosting import Host
-from agents.loading import LoadedEnsemble
-from agents.model_source import LazyModel
-from agents.proposal import Source
+from agents.asking.pool.store import QuestionStore
+from agents.asking.proposal import Source
+from agents.asking.questioner import Questioner
+from agents.asking.writing_prompt import question_text
+from agents.core.rules import filter_questions, load_edition
+from agents.core.schema import Question, read_question
+from agents.core.token_estimate import estimate_tokens
+from agents.ensemble.loading import LoadedEnsemble
+from agents.ensemble.question_source import LazyModel
+from agents.ensemble.supervisor import Host
 from agents.question_model import NOTHING, QAgent, with_key_at
-from agents.question_prompt import question_text
-from agents.question_store import QuestionStore
-from agents.questioner import Questioner
-from agents.rules import filter_questions, load_edition
-from agents.schema import Question, read_question
-from agents.token_counting import estimate_tokens
 
 ROOT = Path(__file__).resolve().parents[2]
 OCTOBER = load_edition("oct2025_aiac")

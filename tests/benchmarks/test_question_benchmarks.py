@@ -7,12 +7,12 @@ import asyncio
 import pytest
 from agent_fakes import Scribe, ScriptedEngine, answerer_on, letter_member, manifest_of
 
-from agents.errors import InputError
-from agents.hosting import Host
-from agents.loading import LoadedEnsemble
-from agents.question_prompt import question_text
-from agents.rules import load_edition
-from agents.schema import Question
+from agents.asking.writing_prompt import question_text
+from agents.core.errors import InputError
+from agents.core.rules import load_edition
+from agents.core.schema import Question
+from agents.ensemble.loading import LoadedEnsemble
+from agents.ensemble.supervisor import Host
 from benchmarks.model_questions import EDITION, measure
 from benchmarks.question_hardness import UNSELECTED_SEED, compared, drawn, hardest, key_probabilities, member_of
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 from simulation import run_virtual
 
-from agents.engines.remote_options import RemoteOptions
-from agents.environment import read_settings
-from agents.loading import default_find_model, verified_weights
-from agents.schema import Question
+from agents.core.schema import Question
+from agents.engines.remote.options import RemoteOptions
+from agents.ensemble.loading import default_find_model, verified_weights
+from agents.support.settings import read_settings
 from benchmarks.load import OpenLoop, Outcome
 from benchmarks.sample_questions import questions
 from benchmarks.serve import read_options

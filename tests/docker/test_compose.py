@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agents.engines.remote_options import RemoteOptions
-from agents.engines.vllm_options import VllmOptions
-from agents.environment import variable
+from agents.engines.remote.options import RemoteOptions
+from agents.engines.vllm.options import VllmOptions
+from agents.support.settings import variable
 from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from agents.engines.vllm_limits import LEAST_VERSION
+from agents.engines.vllm.limits import LEAST_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = {"torchvision", "torchaudio", "torchcodec", "triton"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import family_reader as blood_relation
 import syllogism_reader as syllogism
-import test_puzzle_matching as matching
-import test_puzzle_seating as seating
-import test_puzzle_series as series
-import test_puzzle_truth_teller as truth_teller
+import test_matching as matching
+import test_seating as seating
+import test_series as series
+import test_truth_teller as truth_teller
 
 from puzzles import Puzzle
 

@@ -14,15 +14,15 @@ import httpx
 from char_tokenizer import CharTokenizer
 from fastapi import FastAPI
 
-from agents.answerer import Answerer
-from agents.cost import CostModel
+from agents.answering.answerer import Answerer
+from agents.answering.cost import CostModel
+from agents.answering.voter import Voter
+from agents.core.errors import EngineError
+from agents.core.manifest import Base, Manifest, Member
+from agents.core.prompts import PromptRenderer
 from agents.engines.protocol import Generation
-from agents.errors import EngineError
-from agents.hosting import Host, MemberStatus
-from agents.loading import LoadedEnsemble
-from agents.manifest import Base, Manifest, Member
-from agents.prompts import PromptRenderer
-from agents.voter import Voter
+from agents.ensemble.loading import LoadedEnsemble
+from agents.ensemble.supervisor import Host, MemberStatus
 from service.app import create_app
 from service.settings import load_settings
 from service.state import Load, ServiceState

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.rules import Edition, load_edition
-from tournament.court import Court
-from tournament.events import Event, Fault, TeamEntry
-from tournament.log import EventLog, read_log
-from tournament.referee import MatchPlan, play_match
-from tournament.scoreboard import Scoreboard
+from agents.core.rules import Edition, load_edition
+from tournament.match.context import Court
+from tournament.match.events import Event, Fault, TeamEntry
+from tournament.match.log import EventLog, read_log
+from tournament.match.referee import MatchPlan, play_match
+from tournament.match.scoreboard import Scoreboard
 from tournament.teams.protocol import Batch, QuestionRequest, Row, TeamFaultError
 
 FEBRUARY = load_edition("feb2026_iitd")

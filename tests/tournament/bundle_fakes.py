@@ -16,7 +16,7 @@ from typing import Any
 from agent_fakes import letter_member, manifest_of
 from arena_fakes import FEBRUARY
 
-from agents.manifest import Base, Member, write_manifest
+from agents.core.manifest import Base, Member, write_manifest
 from tournament.bundle.building import Order
 
 WEIGHTS, ADAPTER = b"weights of the base", b"weights of the adapter"

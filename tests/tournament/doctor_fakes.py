@@ -13,8 +13,8 @@ from arena_fakes import FEBRUARY, count_words, question
 from folder_scripts import READ_OPTIONS
 from loopback import Respond, http
 
-from agents.errors import QuestionError
-from agents.schema import read_question
+from agents.core.errors import QuestionError
+from agents.core.schema import read_question
 from tournament.doctor.finding import Examination, Finding
 
 READ = dedent(READ_OPTIONS) + dedent("""

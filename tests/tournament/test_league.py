@@ -11,8 +11,8 @@ from arena_fakes import FakeClock, ScriptedTeam, on_time, play, question
 from scipy.optimize import minimize
 
 from tournament.league import League, pairings, standings
-from tournament.referee import MatchPlan
-from tournament.scoreboard import Scoreboard
+from tournament.match.referee import MatchPlan
+from tournament.match.scoreboard import Scoreboard
 
 RIGHT = {"strong": 18, "middle": 10, "weak": 3}
 """How many of 20 questions each answers right, whoever asks."""

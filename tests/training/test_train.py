@@ -14,12 +14,12 @@ import yaml
 from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe, toy_rows
 
-from agents.deadline import Deadline
-from agents.loading import load_ensemble, placement
-from agents.manifest import read_manifest
+from agents.core.deadline import Deadline
+from agents.core.manifest import read_manifest
+from agents.ensemble.loading import load_ensemble, placement
 from aiac.cli import run as aiac
-from training.export import judge_members
 from training.recipe import TrainRecipe
+from training.release.export import judge_members
 from training.train import release_opener
 
 

@@ -11,9 +11,9 @@ from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe
 
 import puzzles
-from agents.manifest import read_manifest
+from agents.core.manifest import read_manifest
 from aiac.cli import run as aiac
-from training.statistics import wilson_interval
+from training.support.statistics import wilson_interval
 
 CELLS = len(puzzles.FAMILIES) * len(puzzles.LEVELS)
 ROOT = Path(__file__).resolve().parents[2]

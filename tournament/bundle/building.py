@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Literal
 
-from agents.bundle import FILE_NAME, OUTPUTS, PROJECT_ROOT
-from agents.errors import FileError
-from agents.loading import FindModel
+from agents.core.errors import FileError
+from agents.core.rules import Edition
+from agents.ensemble.loading import FindModel
 from agents.models.store import disk_free, readable_bytes, require_room
-from agents.rules import Edition
-from agents.staging import staged_folder
+from agents.support.atomic_folder import staged_folder
+from agents.support.bundle import FILE_NAME, OUTPUTS, PROJECT_ROOT
 from tournament.bundle.imports import ImportGraph, data_files, follow_imports
 from tournament.bundle.kit import kit_files
 from tournament.bundle.record import PackageRecord, Record, read_record, write_record

@@ -6,11 +6,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.bundle import FILE_NAME, OUTPUTS
 from agents.models.download import sha256_of
+from agents.support.bundle import FILE_NAME, OUTPUTS
 from tournament.bundle.record import FileRecord, read_record
-from tournament.hostile import printable
 from tournament.teams.listing import list_folder
+from tournament.untrusted import printable
 
 LISTED = f"as {FILE_NAME} lists it"
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agents.errors import FileError
-from agents.rules import Edition
+from agents.core.errors import FileError
+from agents.core.rules import Edition
 from tournament.bundle.source import Source
 from tournament.teams.protocol import Row
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agents.bundle import FILE_NAME
-from agents.errors import FileError, ManifestError, describe
-from agents.manifest import Sha256
-from agents.writing import write_whole
+from agents.core.errors import FileError, ManifestError, describe
+from agents.core.manifest import Sha256
+from agents.support.atomic_file import write_whole
+from agents.support.bundle import FILE_NAME
 
 
 class _Strict(BaseModel):
@@ -44,7 +44,7 @@ class BaseRecord(_Strict):
 
 
 class Record(_Strict):
-    """Schema version 1 of bundle.json. ``agents.bundle.read_bundle`` reads the part that the agents need."""
+    """Schema version 1 of bundle.json. ``agents.support.bundle.read_bundle`` reads the part that the agents need."""
 
     schema_version: Literal[1] = 1
     edition: str

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.bundle import ENSEMBLES, MODELS
-from agents.engines.factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from agents.errors import InputError, ManifestError, UnknownModelError
-from agents.loading import FindModel
-from agents.manifest import FILE_NAME, Manifest, Member, read_manifest
+from agents.core.errors import InputError, ManifestError, UnknownModelError
+from agents.core.manifest import FILE_NAME, Manifest, Member, read_manifest
+from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from agents.ensemble.loading import FindModel
+from agents.ensemble.weights import verified_folders, verify_base
 from agents.models.catalogue import find_model
-from agents.weights import verified_folders, verify_base
+from agents.support.bundle import ENSEMBLES, MODELS
 from tournament.bundle.record import BaseRecord
 from tournament.bundle.source import Source
 

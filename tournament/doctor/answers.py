@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agents.rules import broken_answer_rule, score_answer
-from agents.schema import LETTERS
-from tournament.answers import unscored
+from agents.core.rules import broken_answer_rule, score_answer
+from agents.core.schema import LETTERS
 from tournament.doctor.finding import Examination, Finding, judged, named, unchecked
-from tournament.hostile import parsed_row
+from tournament.match.scoring import unscored
 from tournament.teams.protocol import Row
+from tournament.untrusted import parsed_row
 
 COLLAPSED_SHARE = 0.75
 """Of answers that are all the same letter, to questions whose keys are spread evenly."""
@@ -56,7 +56,7 @@ def _reasonings(valid: Mapping[int, Row], limit: int) -> Finding:
         most <= limit and not missing,
         f"at most {most} words (row {place + 1})" + (f"; without one: {missing}" if missing else ""),
         expected=f"one with each, of at most {limit} words",
-        mend=f"Give every answer a reasoning and cut it after {limit} words (agents.rules.clip_words).",
+        mend=f"Give every answer a reasoning and cut it after {limit} words (agents.core.rules.clip_words).",
         otherwise="warning",
     )
 

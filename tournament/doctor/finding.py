@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from agents.deadline import Clock
-from agents.rules import CountTokens, Edition
+from agents.core.deadline import Clock
+from agents.core.rules import CountTokens, Edition
 from tournament.teams.protocol import Row
 
 Verdict = Literal["ok", "warning", "fail", "not checked"]

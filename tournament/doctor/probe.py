@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tournament.court import Delivered, timed
 from tournament.doctor.answers import broken_answer
 from tournament.doctor.finding import Examination
 from tournament.doctor.shapes import seen_shapes
-from tournament.hostile import parse_json
+from tournament.match.context import Delivered, timed
 from tournament.teams.http_wire import Wire
+from tournament.untrusted import parse_json
 
 ANSWER_TARGETS = {"/answer": "prefixed choices", "/answer_question": "choices by letter"}
 """Where questions are answered, and the shape that is usual there."""

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agents.errors import QuestionError, describe
-from agents.rules import FILTER_FRACTION, broken_question_rule, count_question_tokens
-from agents.schema import LETTERS, Question, read_question, strip_labels
-from agents.similarity import question_id
+from agents.asking.similarity import question_id
+from agents.core.errors import QuestionError, describe
+from agents.core.rules import FILTER_FRACTION, broken_question_rule, count_question_tokens
+from agents.core.schema import LETTERS, Question, read_question, strip_labels
 from tournament.doctor.finding import Examination, Finding, judged, named, unchecked
-from tournament.hostile import parsed_row
 from tournament.teams.protocol import Row
+from tournament.untrusted import parsed_row
 
 CLOSE_TOKENS = 5
 """So near the limit another tokenizer's count may be over it."""
@@ -35,7 +35,7 @@ def question_findings(rows: Sequence[Any], examination: Examination) -> Iterator
         not broken,
         f"{len(valid)} of {len(rows)} pass" + (f"; {named(broken)}" if broken else ""),
         expected=f"all of them; fewer than {share:.0%} disqualify",
-        mend="Check every question with agents.rules.broken_question_rule before it is written, and ask anew if not.",
+        mend="Check every question with agents.core.rules.broken_question_rule before it is written; if not, ask anew.",
         otherwise="warning" if rows and len(valid) >= share * len(rows) else "fail",
     )
     if not valid:
@@ -141,7 +141,7 @@ def _explanations(valid: Mapping[int, Row], limit: int) -> Finding:
         most <= limit and not missing,
         found,
         expected=f"one with each, of at most {limit} words",
-        mend=f"Write an explanation with every question and cut it after {limit} words (agents.rules.clip_words).",
+        mend=f"Write an explanation with every question and cut it after {limit} words (agents.core.rules.clip_words).",
         otherwise="warning",
     )
 

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from tournament.court import Delivered
 from tournament.doctor.finding import Finding, judged, named
 from tournament.doctor.probe import Probe, field_of
 from tournament.doctor.shapes import malformed_bodies, seen_shapes
+from tournament.match.context import Delivered
 from tournament.teams.http import NO_SUCH_ROUTE
 
 REFUSALS = (429, 503)
@@ -27,7 +27,7 @@ def shapes_finding(probe: Probe, target: str) -> Finding:
         not lost,
         f"{len(shapes) - len(lost)} of {len(shapes)} are answered" + _all_of(lost),
         expected="all of them: real files hold every one",
-        mend="Read each shape as agents.schema.read_question does.",
+        mend="Read each shape as agents.core.schema.read_question does.",
     )
 
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.rules import filter_answers, filter_questions
-from tournament.answers import shown_to_answerer
+from agents.core.rules import filter_answers, filter_questions
 from tournament.doctor.answers import answer_findings
 from tournament.doctor.finding import Examination, Finding, Say, judged, plural, unchecked
 from tournament.doctor.questions import question_findings
-from tournament.hostile import MAX_ROW_BYTES, parse_json, printable
+from tournament.match.scoring import shown_to_answerer
 from tournament.teams.folder import ANSWERS, OUTPUTS, QUESTIONS, FolderTeam, read_regular
 from tournament.teams.process import MAX_OUTPUT_BYTES
 from tournament.teams.protocol import Batch
+from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable
 
 LOUD_BYTES = 1024 * 1024
 """Of stdout and stderr in one run; more slows a run down and hides what matters."""

@@ -7,14 +7,14 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 
-from tournament.answers import shown_to_answerer
-from tournament.court import Delivered, timed
 from tournament.doctor.answers import answer_findings
 from tournament.doctor.finding import Examination, Finding, Say, judged, named, plural, unchecked
 from tournament.doctor.probe import ANSWER_TARGETS, Probe
 from tournament.doctor.questions import question_findings
 from tournament.doctor.robustness import alias_finding, burst_finding, malformed_finding, shapes_finding
-from tournament.innings import request_for
+from tournament.match.context import Delivered, timed
+from tournament.match.innings import request_for
+from tournament.match.scoring import shown_to_answerer
 from tournament.teams.http import NO_SUCH_ROUTE, HttpTeam
 
 MAX_FAULTS = 3

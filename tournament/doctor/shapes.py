@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agents.schema import LETTERS, strip_labels
+from agents.core.schema import LETTERS, strip_labels
 from tournament.teams.protocol import Row
 
 DEEP = 2_000

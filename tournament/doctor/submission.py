@@ -11,13 +11,13 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from agents.errors import describe, first_line
-from agents.rules import Edition
+from agents.core.errors import describe, first_line
+from agents.core.rules import Edition
 from tournament.doctor.classes import find_class, interface_faults
 from tournament.doctor.finding import Finding, judged, unchecked
-from tournament.hostile import printable
 from tournament.teams.folder import read_regular
 from tournament.teams.listing import list_folder
+from tournament.untrusted import printable
 
 AGENT_FILES = ("question_agent.py", "question_model.py", "answer_agent.py", "answer_model.py")
 CLASSES = {"question_model.py": "QAgent", "answer_model.py": "AAgent"}

@@ -15,13 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.errors import FileError
-from agents.writing import write_whole
-from tournament.events import Fault, TeamEntry
-from tournament.hostile import MAX_ROW_BYTES, parse_json, printable
+from agents.core.errors import FileError
+from agents.support.atomic_file import write_whole
+from tournament.match.events import Fault, TeamEntry
 from tournament.teams.listing import differences, list_folder
 from tournament.teams.process import Finished, run_bounded
 from tournament.teams.protocol import Batch, Row
+from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable
 
 OUTPUTS = "outputs"
 QUESTIONS, FILTERED, ANSWERS = "questions.json", "filtered_questions.json", "answers.json"

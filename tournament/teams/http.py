@@ -6,12 +6,12 @@ import json
 import re
 from typing import Any
 
-from agents.errors import QuestionError, describe
-from agents.schema import LETTERS, read_question
-from tournament.events import Fault, TeamEntry
-from tournament.hostile import parse_json, printable
+from agents.core.errors import QuestionError, describe
+from agents.core.schema import LETTERS, read_question
+from tournament.match.events import Fault, TeamEntry
 from tournament.teams.http_wire import Reply, Wire
 from tournament.teams.protocol import QuestionRequest, Row, TeamFaultError
+from tournament.untrusted import parse_json, printable
 
 NO_SUCH_ROUTE = (404, 405, 501)
 PROOF_TIMEOUT_S = 5.0

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from agents.deadline import Deadline
-from agents.errors import InputError, first_line
-from agents.missing import missing_package
-from tournament.events import Fault
-from tournament.hostile import MAX_ROW_BYTES, printable
+from agents.core.deadline import Deadline
+from agents.core.errors import InputError, first_line
+from agents.support.missing_package import missing_package
+from tournament.match.events import Fault
 from tournament.teams.protocol import TeamFaultError
+from tournament.untrusted import MAX_ROW_BYTES, printable
 
 READ_BYTES = 65_536
 MAX_HEADER_BYTES = 65_536

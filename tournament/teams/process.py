@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from agents.deadline import Deadline
+from agents.core.deadline import Deadline
 
 READ_BYTES = 65_536
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024

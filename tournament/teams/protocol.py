@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from tournament.events import Fault, TeamEntry
+from tournament.match.events import Fault, TeamEntry
 
 Row = dict[str, Any]
 NO_ROW = Fault(kind="missing", detail="the output file has no row for it")

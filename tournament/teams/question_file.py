@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.errors import FileError, QuestionError
-from agents.rules import CountTokens, Edition, broken_question_rule
-from agents.schema import read_question
+from agents.core.errors import FileError, QuestionError
+from agents.core.rules import CountTokens, Edition, broken_question_rule
+from agents.core.schema import read_question
 from tournament.teams.protocol import QuestionRequest, Row
 
 MAX_FILE_BYTES = 256 * 1024 * 1024

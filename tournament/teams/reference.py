@@ -6,12 +6,12 @@ import asyncio
 import random
 from typing import Any, Protocol
 
-from agents.answerer import Answerer
-from agents.deadline import MARGIN_SECONDS, Deadline
-from agents.errors import QuestionError
-from agents.schema import LETTERS, read_question
-from tournament.court import PATIENCE_S
-from tournament.events import Fault, TeamEntry
+from agents.answering.answerer import Answerer
+from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.errors import QuestionError
+from agents.core.schema import LETTERS, read_question
+from tournament.match.context import PATIENCE_S
+from tournament.match.events import Fault, TeamEntry
 from tournament.teams.protocol import QuestionRequest, Row, TeamFaultError
 
 

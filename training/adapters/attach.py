@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.errors import InputError
+from agents.core.errors import InputError
 from training.adapters.recipe import AdapterRecipe
 
 MAGNITUDE = "lora_magnitude_vector"
@@ -23,7 +23,7 @@ def attach_adapter(model: Any, recipe: AdapterRecipe, *, seed: int) -> Any:
         torch.manual_seed(seed)
         adapted = _inject(model, recipe)
     if recipe.type == "oplora":
-        from training.oplora import project_factors
+        from training.adapters.oplora import project_factors
 
         project_factors(adapted, recipe.preserve_rank or 0)
     return adapted

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from agents.engines.factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from agents.staging import staged_folder
+from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from agents.support.atomic_folder import staged_folder
 
 Dtype = Literal["float32", "bfloat16"]
 
@@ -22,7 +22,7 @@ def save_adapter(model: Any, folder: Path, *, dtype: Dtype | None, state_dict: M
     """
     from peft import get_peft_model_state_dict
 
-    from training.oplora import projected_state
+    from training.adapters.oplora import projected_state
 
     state = projected_state(model, model.state_dict() if state_dict is None else state_dict)
     tensors = get_peft_model_state_dict(model, state_dict=state, save_embedding_layers=False)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from agents.schema import Question
+from agents.core.schema import Question
 
 # "All of the above" or "Both A and B" say something else once the choices have moved.
 _REFERS_TO_PLACE = re.compile(

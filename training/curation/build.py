@@ -8,11 +8,11 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from agents.errors import FileError, InputError
+from agents.core.errors import FileError, InputError
+from agents.core.schema import Question
 from agents.models.download import sha256_of
 from agents.models.store import disk_free
-from agents.schema import Question
-from agents.staging import staged_folder
+from agents.support.atomic_folder import staged_folder
 from training.curation.balance import balance_keys, refers_to_place
 from training.curation.card import data_card
 from training.curation.collect import Collector, Tally, read_keyed
@@ -33,10 +33,10 @@ from training.curation.report import (
 from training.curation.rows import LEVELS, CuratedRow, write_rows
 from training.curation.selection import Selection, select_rows
 from training.curation.split import validation_groups
-from training.disk import require_disk
 from training.sources import SOURCES, read_source
 from training.sources.licences import licence_of, require_trainable
 from training.sources.source import SPLITS, Proved, SourceRow, Split
+from training.support.disk import require_disk
 
 Advance = Callable[[str, int, int | None], None]
 """Told a stage, the rows done and the rows in all, where they are known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from agents.schema import LETTERS
+from agents.core.schema import LETTERS
 from training.curation.reasons import CONTAMINATED
 from training.curation.report import PICTURE, BuildReport
 from training.curation.rows import LEVELS

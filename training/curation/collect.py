@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from agents.similarity import split_words
+from agents.asking.similarity import split_words
 from training.curation.contamination import EvaluationIndex
 from training.curation.reasons import CONTAMINATED, CONTRADICTION, EXACT_DUPLICATE
 from training.curation.similarity import Signatures

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.similarity import runs
+from agents.asking.similarity import runs
 from training.curation.text import QuestionWords, digest
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from agents.answering.voter import Voter
+from agents.core.errors import PromptTooLongError
+from agents.core.manifest import Member
+from agents.core.prompts import PromptRenderer
+from agents.core.schema import Question
 from agents.engines.protocol import Engine
-from agents.errors import PromptTooLongError
-from agents.manifest import Member
-from agents.prompts import PromptRenderer
-from agents.schema import Question
-from agents.voter import Voter
 from training.curation.rows import LEVELS
 from training.curation.text import question_words
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agents.errors import FileError
+from agents.core.errors import FileError
 from training.curation.reasons import REASONS
 from training.curation.recipe import DataRecipe
 

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from agents.errors import FileError
-from agents.schema import Question
+from agents.core.errors import FileError
+from agents.core.schema import Question
 
 LEVELS = ("easy", "medium", "hard")
 ROWS_PER_GROUP = 10_000

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agents.errors import InputError
+from agents.core.errors import InputError
 from training.curation.collect import Collector, Tally
 from training.curation.reasons import CONTAMINATED, CONTRADICTION, NEAR_DUPLICATE, NOT_DRAWN
 from training.curation.recipe import DataRecipe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import NamedTuple
 
-from agents.schema import Question
-from agents.similarity import runs, split_words
+from agents.asking.similarity import runs, split_words
+from agents.core.schema import Question
 
 SHINGLE_WORDS = 3
 """With three words a shingle, two WinoGrande twins (one word apart in about twenty) stay below a similarity of 0.8."""

@@ -1,1 +1,1 @@
-"""The parts of ``training.merge``: adapters read as factors, ways to combine them, results, and their check."""
+"""The parts of ``training.merging.merge``: adapters read as factors, ways to combine them, results, and their check."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.core.prompts import PromptRenderer
+from agents.core.schema import Question
 from agents.engines.protocol import Tokenizer
-from agents.prompts import PromptRenderer
-from agents.schema import Question
-from training.probes import plain_logprobs
+from training.release.golden_probes import plain_logprobs
 
 EXACT_NATS = 1e-4
 MIN_AGREEMENT = 0.98

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agents.engines.factors import Factors
+from agents.engines.adapter_factors import Factors
 from training.merging.factors import Adapter
 from training.merging.methods import dare_ties, ties, truncate, weighted_sum
 from training.merging.options import MergeOptions

@@ -1,7 +1,7 @@
 """A LoRA, rsLoRA or DoRA adapter folder as what it does to each weight of the base.
 
 PEFT's own arithmetic on loaded adapters is not used: ``add_weighted_adapter`` makes rsLoRA sqrt(new rank) too strong
-and loses DoRA's magnitudes, ``convert_to_lora`` loses them too. tests/training/test_merge_traps.py watches both.
+and loses DoRA's magnitudes, ``convert_to_lora`` loses them too. tests/training/merging/test_traps.py watches both.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.engines.factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS, KEY, PLAIN, Factors, scaling_of
-from agents.errors import DamagedModelError, InputError
+from agents.core.errors import DamagedModelError, InputError
+from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS, KEY, PLAIN, Factors, scaling_of
 from agents.models.checkpoint import RECORD, read_record
 from agents.models.download import sha256_of
+from training.adapters.oplora import RAW
 from training.adapters.storage import portable_name
-from training.oplora import RAW
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from training.oplora import top_singular_vectors
+from training.adapters.oplora import top_singular_vectors
 
 
 def weighted_sum(deltas: Sequence[Any], weights: Sequence[float]) -> Any:

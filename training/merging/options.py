@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from agents.errors import InputError
+from agents.core.errors import InputError
 from training.adapters.storage import Dtype
 from training.merging.factors import Adapter
 from training.merging.results import require_served

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.engines.factors import Factors
-from agents.engines.vllm_limits import RANKS
-from agents.errors import InputError
-from agents.models.merged import save_checkpoint
+from agents.core.errors import InputError
+from agents.engines.adapter_factors import Factors
+from agents.engines.vllm.limits import RANKS
+from agents.ensemble.merged import save_checkpoint
 from training.adapters.storage import Dtype, portable_name, write_adapter
-from training.disk import require_disk
 from training.merging.factors import Adapter
+from training.support.disk import require_disk
 
 
 def concatenate(adapters: Sequence[Adapter], weights: Sequence[float]) -> dict[str, Factors]:

@@ -1,4 +1,4 @@
-"""Question sources: each a small converter from what its publisher wrote to ``agents.schema.Question``."""
+"""Question sources: each a small converter from what its publisher wrote to ``agents.core.schema.Question``."""
 
 from training.sources.licences import Licence, licence_of
 from training.sources.puzzles import PUZZLES

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from agents.schema import LETTERS, strip_labels
+from agents.core.schema import LETTERS, strip_labels
 from training.sources.source import Context, Converted, Dropped, RawRow, Source, Split, from_choices
 
 _TRAIN: Mapping[Split, str] = {"train": "train"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import chain
 from random import Random
 
-from training.reservoir import Reservoir
 from training.sources.answer_types import normalise
 from training.sources.latex import Value, same_value
+from training.support.reservoir import Reservoir
 
 DISTRACTORS = 3
 ANSWERS_A_TYPE = 2_000

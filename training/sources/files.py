@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from agents.errors import FileError, QuestionError
-from agents.schema import Question, read_questions
+from agents.core.errors import FileError, QuestionError
+from agents.core.schema import Question, read_questions
 from training.sources.source import SPLITS, Dropped, SourceRow, Split, keyed_question
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
@@ -62,7 +62,7 @@ def named_file(folder: Path, name: str, split: Split) -> Path:
 
 
 def file_rows(path: Path, split: Split, *, source: str | None = None) -> Iterator[SourceRow | Dropped]:
-    """The rows of a file, in any question shape ``agents.schema`` reads; ``id``, ``split`` and ``subject`` where given.
+    """The rows of a file, in any question shape ``core.schema`` reads; ``id``, ``split`` and ``subject`` where given.
 
     ``split`` and ``source`` (by default the file's name up to the first dot) stand in where a row names none. JSON
     Lines are streamed; JSON is read whole. Raises FileError when the file cannot be read.

@@ -6,8 +6,8 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from agents.errors import DownloadError, FileError
-from agents.missing import missing_package
+from agents.core.errors import DownloadError, FileError
+from agents.support.missing_package import missing_package
 from training.sources.source import RawRow, Source
 
 _EXPORT_REVISION = "refs/convert/parquet"

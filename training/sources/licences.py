@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agents.errors import InputError
+from agents.core.errors import InputError
 from training.sources.files import source_of_file
 from training.sources.puzzles import PUZZLES
 from training.sources.reading import SOURCES

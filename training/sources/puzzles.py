@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import cast
 
-from agents.schema import Question
+from agents.core.schema import Question
 from puzzles import FAMILIES, LEVELS, Puzzle, stream
 from puzzles.generator import Difficulty
 from training.sources.source import SPLITS, Proved, SourceRow, Split

@@ -7,8 +7,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from agents.errors import InputError
-from training.reservoir import Reservoir
+from agents.core.errors import InputError
 from training.sources.choices import CHOICE_SOURCES
 from training.sources.distractors import AnswerPool
 from training.sources.files import SUFFIXES, data_folder, file_rows, find_data, named_file
@@ -16,6 +15,7 @@ from training.sources.hub import hub_rows
 from training.sources.open_answers import OPEN_SOURCES
 from training.sources.puzzles import PUZZLES, puzzle_rows
 from training.sources.source import SPLITS, Context, Dropped, RawRow, Source, SourceRow, Split
+from training.support.reservoir import Reservoir
 
 SOURCES: Mapping[str, Source] = {source.name: source for source in (*CHOICE_SOURCES, *OPEN_SOURCES)}
 """Every published source that can be read by name. Besides these there is ``PUZZLES``, which nobody publishes."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
-from agents.errors import QuestionError
-from agents.schema import CHOICE_FIELDS, MAX_CHOICES, MIN_CHOICES, Question, read_question
+from agents.core.errors import QuestionError
+from agents.core.schema import CHOICE_FIELDS, MAX_CHOICES, MIN_CHOICES, Question, read_question
 
 if TYPE_CHECKING:
     from training.sources.distractors import AnswerPool, OpenAnswer
@@ -111,7 +111,7 @@ class Source:
 
 
 def keyed_question(raw: RawRow, *, topic: str = "") -> Question | Dropped:
-    """The question of a row in any shape ``agents.schema`` reads, or why it is none. A row without a key is dropped."""
+    """The question of a row in any shape ``core.schema`` reads, or why it is none. A row without a key is dropped."""
     choices = next((raw[name] for name in CHOICE_FIELDS if name in raw), None)
     if isinstance(choices, (list, Mapping)) and not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
         few = len(choices) < MIN_CHOICES

@@ -13,7 +13,7 @@ from openai_server import OpenAIServer
 from remote_fakes import NO_PROBES, FlatEngine
 from tiny_checkpoint import write_tiny_checkpoint
 
-from agents.engines.remote import RemoteEngine
+from agents.engines.remote.engine import RemoteEngine
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def loop() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module")
 def plain(default_checkpoint: Path) -> Any:
     """The default model in float32, without an engine around it."""
-    from training.probes import plain_model
+    from training.release.golden_probes import plain_model
 
     return plain_model(default_checkpoint)
 

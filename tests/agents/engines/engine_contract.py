@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from jsonschema_rs import validate
 
+from agents.core.errors import EngineError, PromptTooLongError
 from agents.engines.protocol import Engine
-from agents.errors import EngineError, PromptTooLongError
-from training.probes import plain_logprobs
+from training.release.golden_probes import plain_logprobs
 
 TOLERANCE_NATS = 1e-3
 PROMPT = list(range(5, 45))

@@ -14,8 +14,8 @@ from typing import Any
 
 import uvicorn
 
+from agents.core.errors import EngineError
 from agents.engines.protocol import Engine
-from agents.errors import EngineError
 
 MAX_LOGPROB_TOKEN_IDS = 128
 

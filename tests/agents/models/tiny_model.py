@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from agents.errors import DownloadError
+from agents.core.errors import DownloadError
 from agents.models.catalogue import HubFile, IndexPart, ModelSpec
 from agents.models.download import Progress
 from agents.models.store import ModelStore

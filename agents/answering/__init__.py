@@ -1,0 +1,1 @@
+"""The A-Agent: members vote on a question until its deadline."""

@@ -1,0 +1,52 @@
+"""Answering a file of questions with a person watching: a bar, the answers if asked for, a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.answering.answerer import Answerer
+from agents.answering.question_file import AnsweredFile, answer_rows, filtered_path, write_answers
+from agents.core.rules import Edition
+from agents.core.schema import BrokenRow, Question
+from agents.engines.protocol import Tokenizer
+
+
+async def answer_to_file(
+    answerer: Answerer,
+    tokenizer: Tokenizer,
+    rows: Sequence[Question | BrokenRow],
+    target: Path,
+    edition: Edition,
+    batch_size: int,
+    verbose: bool = False,
+) -> AnsweredFile:
+    """Answers ``rows``, writes both output files, and reports on stderr. Raises FileError."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    columns = (TextColumn("answering"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task("answering", total=len(rows))
+        answered = await answer_rows(answerer, rows, edition, batch_size=batch_size, advance=lambda: bars.advance(task))
+    write_answers(target, answered.answers(), edition, lambda text: len(tokenizer.encode_text(text)))
+    for number, verdict in enumerate(answered.verdicts, start=1):
+        if isinstance(verdict, BrokenRow):
+            console.print(f"row {number}: {verdict.reason}")
+        elif verbose:
+            console.print(f"row {number}: {verdict.answer.letter}  {verdict.answer.reasoning}")
+    console.print(_summary(answered, target))
+    return answered
+
+
+def _summary(answered: AnsweredFile, target: Path) -> str:
+    verdicts = [v for v in answered.verdicts if not isinstance(v, BrokenRow)]
+    letters = ", ".join(f"{k} {n}" for k, n in sorted(Counter(v.answer.letter for v in verdicts).items())) or "none"
+    slowest = max((v.elapsed_ms for v in verdicts), default=0.0) / 1000
+    return (
+        f"{len(verdicts)} answered ({letters}), {len(answered.verdicts) - len(verdicts)} broken, "
+        f"{sum(v.degraded for v in verdicts)} cut short; {answered.seconds:.1f} s in all, slowest {slowest:.2f} s\n"
+        f"{target}\n{filtered_path(target)}"
+    )

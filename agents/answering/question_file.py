@@ -1,0 +1,88 @@
+"""A file of questions in, a file of answers out. Rows keep their places; outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.answering.answerer import Answerer, Verdict
+from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.errors import FileError
+from agents.core.rules import CountTokens, Edition, filter_answers
+from agents.core.schema import BrokenRow, Question, read_questions
+from agents.support.atomic_file import write_whole
+
+
+@dataclass(frozen=True)
+class AnsweredFile:
+    """One entry a row of the file: a verdict, or the reason why there is none."""
+
+    verdicts: list[Verdict | BrokenRow]
+    seconds: float
+
+    def answers(self) -> list[dict[str, str] | None]:
+        """The canonical answers, null in the place of a broken row."""
+        return [None if isinstance(v, BrokenRow) else v.answer.canonical() for v in self.verdicts]
+
+
+def read_question_file(path: Path) -> list[Question | BrokenRow]:
+    """Every row of a JSON file of questions. Raises FileError, and QuestionError when it holds no rows at all."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FileError(str(path), f"bytes that are not UTF-8 (at {error.start})", "a JSON file in UTF-8") from None
+    except OSError as error:
+        raise FileError(str(path), str(error.strerror).lower(), "a readable JSON file of questions") from None
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(str(path), f"text that is not JSON ({error})", "a JSON file of questions") from None
+    return read_questions(text)
+
+
+async def answer_rows(
+    answerer: Answerer,
+    rows: Sequence[Question | BrokenRow],
+    edition: Edition,
+    *,
+    batch_size: int = 1,
+    advance: Callable[[], None] = lambda: None,
+) -> AnsweredFile:
+    """A verdict for every row that is a question, ``batch_size`` of them at a time.
+
+    Each question has the edition's seconds, less a margin, from the moment its turn comes.
+    """
+    started = time.perf_counter()
+    slots = asyncio.Semaphore(batch_size)
+
+    async def one(row: Question | BrokenRow) -> Verdict | BrokenRow:
+        verdict: Verdict | BrokenRow = row if isinstance(row, BrokenRow) else await timed(row)
+        advance()
+        return verdict
+
+    async def timed(question: Question) -> Verdict:
+        async with slots:
+            return await answerer.answer(question, Deadline.after(edition.answer_seconds - MARGIN_SECONDS))
+
+    verdicts = await asyncio.gather(*(one(row) for row in rows))
+    return AnsweredFile(list(verdicts), time.perf_counter() - started)
+
+
+def filtered_path(output: Path) -> Path:
+    """Where the organisers look for the filtered copy: ``answers.json`` -> ``filtered_answers.json`` beside it."""
+    return output.with_name(f"filtered_{output.name}")
+
+
+def write_answers(output: Path, answers: list[dict[str, str] | None], edition: Edition, count: CountTokens) -> None:
+    """Both output files of the organisers' command line. Raises FileError; neither is ever half written."""
+    write_whole(output, dump_rows(answers))
+    write_whole(filtered_path(output), dump_rows(filter_answers(answers, count, edition)))
+
+
+def dump_rows(rows: Sequence[Any]) -> str:
+    return json.dumps(list(rows), indent=4, ensure_ascii=False) + "\n"

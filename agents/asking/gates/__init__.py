@@ -1,0 +1,1 @@
+"""The checks between a draft and a question that may be asked, one file each."""

@@ -1,0 +1,60 @@
+"""How hard a question is for an opponent: 1 − the probability of the key under a stand-in for one.
+
+The stand-in is the base model through one voter. Opponents tune models of the same kind and size, so what the untrained
+base gets wrong is the best guess at hand of what they do; our own ensemble would be a worse one, since it has just
+confirmed the key of every question of the model proposer. One voter costs a fraction of an answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from agents.answering.voter import Voter
+from agents.asking.proposal import Proposal
+from agents.core.errors import EngineError
+from agents.ensemble.loading import LoadedEnsemble
+from agents.support.foreground import Quiet, at_once
+
+
+class HardnessGate:
+    """Implements ``proposal.Gate``; it lets every question through. Without a stand-in, hardness stays unknown.
+
+    ``stand_in`` returns the voter to ask now. The call to the engine waits for ``quiet`` first.
+    """
+
+    name = "hardness"
+
+    def __init__(self, stand_in: Callable[[], Voter | None], *, quiet: Quiet = at_once) -> None:
+        self._stand_in = stand_in
+        self._quiet = quiet
+
+    async def check(self, proposal: Proposal) -> Proposal:
+        """The proposal with its hardness. Raises EngineError when the stand-in's engine fails."""
+        voter, key = self._stand_in(), proposal.question.key
+        if voter is None or key is None:
+            return proposal
+        await self._quiet()
+        probability = (await voter.complete_vote(replace(proposal.question, key=None))).probabilities[key]
+        if not math.isfinite(probability):
+            raise EngineError(f"member {voter.member.name} gave a distribution that is not finite")
+        return replace(proposal, hardness=1.0 - probability)
+
+
+def stand_in(loaded: LoadedEnsemble) -> Voter | None:
+    """The voter of an ensemble that is likest an opponent, of those that serve now; None when none does.
+
+    A base member where there is one, asked as it was fitted, also one that is only measured (weight 0). An ensemble
+    without one, of adapters alone, is represented by its member of least weight: the one that helps the A-Agent least.
+    A letter member is averaged over all cyclic orders, so that no question counts as hard for where its key stands.
+    """
+    serving = [*loaded.answerer.voters, *loaded.measured]
+    base = [voter for voter in serving if voter.member.kind == "base"]
+    if base:
+        chosen = max(base, key=lambda voter: voter.member.weight)
+    elif serving:
+        chosen = min(serving, key=lambda voter: voter.member.weight)
+    else:
+        return None
+    return chosen.in_all_orders()

@@ -1,0 +1,273 @@
+"""The Q-Agent: questions on their way through the gates into the pool, and out of it, never late.
+
+propose → parse → format → English and content → length → duplicates → the proposer's own gates, its key gate first →
+pool. The gates hold whatever a proposer writes. What fills the pool ahead is weighed for hardness before it; what the
+pool lacks is made while the asker waits, and is not. A topic that nothing else covers goes to a language model, where
+there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from agents.asking.gates.counts import GateCounts, GateRow
+from agents.asking.gates.pipeline import Screening
+from agents.asking.pool.filling import PoolFilling
+from agents.asking.pool.pool import PoolCount, ServedQuestion
+from agents.asking.pool.store import DuplicatesGate, QuestionStore
+from agents.asking.proposal import Gate, Proposer, RejectedError, Source
+from agents.asking.similarity import digest
+from agents.asking.solver_proposer import Solver, read_difficulty, solver_source
+from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
+from agents.core.rules import CountTokens, Edition
+from agents.core.token_estimate import estimate_tokens
+from agents.core.topics import Topic, edition_topics, find_topic, read_topics, unknown_topic
+from agents.support.foreground import Foreground
+from puzzles import LEVELS
+from puzzles.difficulty import level_of
+
+DEFAULT_DIFFICULTY = "hard"
+"""What is asked where nobody says: the opponent is to fail."""
+FIRST_SHARE = 0.7
+"""Share of the time until the deadline that goes to the question that was asked for; the rest is for any that waits."""
+MODEL_SHARE = 0.9
+"""The same for a model's question: a draft takes seconds, and what waits is had in milliseconds."""
+MAX_ATTEMPTS = 300
+"""Drafts for one question. A solver needs one to five; the most where an edition allows few tokens."""
+
+
+@dataclass(frozen=True)
+class QuestionerStatus:
+    """For metrics and people."""
+
+    pool: list[PoolCount]
+    problem: str | None
+    """Why the pool's file cannot be used, None while it can."""
+    served: dict[str, int]
+    """Questions served since the start, by where they came from: ``pool``, ``fresh``, ``spare``."""
+    gates: list[GateRow]
+
+
+class Questioner:
+    """For one event loop.
+
+    ``solver`` makes what the pool lacks while somebody waits; ``writers`` fill the pool, in turn. Give the solver that
+    fills a process of low priority, and the one that somebody waits for none. ``hardness`` is asked about what goes
+    into the pool. ``surplus`` is how many more candidates a full topic and level sees, so that the hardest stay.
+    ``model`` writes on topics that none of them covers, and on no other. ``foreground`` knows who waits for the
+    model's engine: while somebody does, the model writes nothing ahead. ``topics`` default to the edition's; those that
+    no source covers are left out.
+
+    Raises InputError when none is covered.
+    """
+
+    def __init__(
+        self,
+        edition: Edition,
+        store: QuestionStore,
+        *,
+        solver: Source[Solver] | None = None,
+        writers: Sequence[Source[Proposer]] | None = None,
+        model: Source[Proposer] | None = None,
+        foreground: Foreground | None = None,
+        hardness: Gate | None = None,
+        surplus: int = 0,
+        topics: Sequence[Topic] | None = None,
+        count_tokens: CountTokens = estimate_tokens,
+        counts: GateCounts | None = None,
+        draw_seed: Callable[[], int] = lambda: random.SystemRandom().getrandbits(62),
+    ) -> None:
+        self.edition = edition
+        self._screening = Screening(edition, count_tokens, counts)
+        self.gate_counts = self._screening.counts
+        self._store = store
+        self._solver = solver or solver_source()
+        self._writers: list[Source[Proposer]] = [self._solver] if writers is None else list(writers)
+        self._model = model
+        self._foreground = foreground or Foreground()
+        self._draw_seed = draw_seed
+        self._turn = count()
+        self._served: Counter[str] = Counter()
+        wanted = edition_topics(edition) if topics is None else list(topics)
+        self.topics = [topic for topic in wanted if self._sources(topic.name)]
+        """What is asked about when nobody names a topic, in turn."""
+        if not self.topics:
+            raise unknown_topic(wanted[0].path if wanted else "", [])
+        self._filling = PoolFilling(
+            store,
+            self._screening,
+            self._writers,
+            self.topics,
+            draw_seed,
+            model=model,
+            foreground=self._foreground,
+            hardness=hardness,
+            surplus=surplus,
+        )
+        for each in filter(lambda topic: self._needs_model(topic.name), self.topics):
+            for level in LEVELS:
+                self._filling.asked((each.name, level))
+
+    async def ask(
+        self,
+        topic: str | None = None,
+        difficulty: Any = None,
+        seed: int | None = None,
+        deadline: Deadline | None = None,
+    ) -> ServedQuestion:
+        """A question that nobody was asked before: from the pool, else made now.
+
+        ``topic`` in any spelling; None is the next of ``topics``. ``difficulty`` is a level or a number; None is hard.
+        A ``seed`` names a run of questions made now: the first time it gives its first question, the next time, or
+        where that one was served already, the next one. Without a ``deadline`` the edition's limit holds, less a
+        margin.
+
+        Where there is none in time it is replaced by anything on the topic that waits, and flagged.
+        Raises InputError for a topic that nothing covers or a difficulty that it does not reach, NotReadyError, with
+        what was tried, when there is nothing at the deadline, EngineError when a model that the topic needs fails.
+        """
+        deadline = deadline or Deadline.after(self.edition.question_seconds - MARGIN_SECONDS)
+        found = self._topic(topic, seed)
+        wanted = DEFAULT_DIFFICULTY if difficulty is None else read_difficulty(found.name, difficulty)
+        needs_model = self._needs_model(found.name)
+        if needs_model:
+            self._filling.asked((found.name, str(wanted)))
+        refused: Counter[str] = Counter()
+        failure: AiacError
+        with self._foreground.waiting() if needs_model else nullcontext():
+            try:
+                async with asyncio.timeout(_timeout(deadline, MODEL_SHARE if needs_model else FIRST_SHARE)):
+                    return await self._wanted(found.name, wanted, seed, refused)
+            except TimeoutError:
+                failure = NotReadyError(
+                    f"no question on {found.name} was ready within the time limit: {_told(refused)}"
+                )
+            except (NotReadyError, EngineError) as error:
+                failure = error
+        return await self._spare(found.name, deadline, failure)
+
+    def needs_model(self, topic: str | None) -> bool:
+        """Whether a question on ``topic``, or when None on one of ``topics``, is for the model to write.
+
+        Raises InputError for a topic that nothing covers.
+        """
+        topics = self.topics if topic is None else [self._topic(topic, None)]
+        return any(self._needs_model(each.name) for each in topics)
+
+    async def refill(self) -> bool:
+        """As ``PoolFilling.refill``."""
+        return await self._filling.refill()
+
+    async def keep_filled(
+        self,
+        idle: Callable[[], bool],
+        *,
+        pause_s: float = 0.2,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        """Refills whenever ``idle()``, until cancelled; in between, and once the pool is full, it sleeps."""
+        while True:
+            worked = idle() and await self.refill()
+            await sleep(0 if worked else pause_s)
+
+    async def status(self) -> QuestionerStatus:
+        pool = await self._store.counts()
+        return QuestionerStatus(pool, self._store.problem, dict(self._served), self.gate_counts.rows())
+
+    async def served(self, id_or_text: str) -> ServedQuestion | None:
+        """A question that was served, by its id or its text, with its proof."""
+        return await self._store.served(id_or_text)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    def _topic(self, asked: str | None, seed: int | None) -> Topic:
+        if asked is None:
+            return self.topics[(next(self._turn) if seed is None else seed) % len(self.topics)]
+        try:
+            topic = find_topic(asked, self.topics)
+        except InputError as unknown:
+            if not self._sources(asked):
+                raise
+            try:
+                topic = read_topics(asked)[0]
+            except InputError:
+                raise unknown from None
+        if not self._sources(topic.name):
+            raise unknown_topic(asked, self.topics)
+        return topic
+
+    def _sources(self, topic: str) -> list[Source[Proposer]]:
+        """Who can write on ``topic``: the solver first, and the model only where nobody else can."""
+        others = [source for source in (self._solver, *self._writers) if source.proposer.covers(topic)]
+        return others or ([self._model] if self._model and self._model.proposer.covers(topic) else [])
+
+    def _needs_model(self, topic: str) -> bool:
+        return self._model is not None and self._sources(topic)[:1] == [self._model]
+
+    async def _wanted(self, topic: str, wanted: str | float, seed: int | None, refused: Counter[str]) -> ServedQuestion:
+        if seed is None:
+            level, near = (wanted, None) if isinstance(wanted, str) else (None, wanted)
+            waiting = await self._store.take(topic, level, near)
+            if waiting is not None:
+                self._served["pool"] += 1
+                return waiting
+        return await self._fresh(topic, wanted, self._draw_seed() if seed is None else seed, refused)
+
+    async def _spare(self, topic: str, deadline: Deadline, failure: AiacError) -> ServedQuestion:
+        """Anything on ``topic`` that waits, flagged. Raises ``failure`` where nothing does."""
+        try:
+            async with asyncio.timeout(_timeout(deadline)):
+                spare = await self._store.take(topic)
+        except TimeoutError:
+            spare = None
+        if spare is None:
+            raise failure
+        self._served["spare"] += 1
+        return replace(spare, degraded=True)
+
+    async def _fresh(self, topic: str, wanted: str | float, seed: int, refused: Counter[str]) -> ServedQuestion:
+        """``refused`` counts the drafts that no gate let through, by reason."""
+        source = self._sources(topic)[0]
+        level = wanted if isinstance(wanted, str) else level_of(wanted)
+        gates = [DuplicatesGate(self._store, served_only=True), *source.gates]
+        for attempt in range(MAX_ATTEMPTS):
+            if source is self._solver:
+                writing = self._solver.proposer.propose(topic, wanted, _seed(seed, attempt))
+            else:
+                writing = source.proposer.propose(topic, level, _seed(seed, attempt))
+            try:
+                proposal = await self._screening.passed(source.proposer.name, writing, gates)
+                served = await self._screening.kept(proposal, self._store.serve(proposal))
+            except RejectedError as error:
+                refused[error.reason] += 1
+                await asyncio.sleep(0)
+                continue
+            self._served["fresh"] += 1
+            return served
+        raise NotReadyError(f"no question on {topic}: {_told(refused)}")
+
+
+def _told(refused: Counter[str]) -> str:
+    if not refused:
+        return "no draft was finished"
+    reasons = ", ".join(f"{reason} {number}" for reason, number in refused.most_common())
+    return f"the gates refused {refused.total()} draft{'s' * (refused.total() > 1)} ({reasons})"
+
+
+def _timeout(deadline: Deadline, share: float = 1.0) -> float | None:
+    left = deadline.remaining_s() * share
+    return None if left == float("inf") else left
+
+
+def _seed(seed: int, attempt: int) -> int:
+    """The seed of a run's question number ``attempt``: so that two runs do not share their later ones."""
+    return seed if attempt == 0 else int(digest(str(seed), str(attempt)), 16)

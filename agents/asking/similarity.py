@@ -1,0 +1,120 @@
+"""Questions that read alike: the exact Jaccard similarity of their runs of three words, without comparing all pairs.
+
+Two sets whose similarity reaches t share an element among the first ``n - ceil(t n) + 1`` of each, whatever order of
+the elements both are sorted in (prefix filtering: Chaudhuri, Ganti and Kaushik 2006; Bayardo, Ma and Srikant 2007,
+"Scaling up all pairs similarity search"). So only those few are indexed, and what meets there is compared exactly.
+MinHash would need a library and miss some; the questions of one team are few enough to be exact.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from math import ceil
+
+from agents.core.schema import Question
+
+SIMILAR = 0.8
+"""Jaccard similarity, 0 to 1, from which two questions count as one. The most alike of 150 hard puzzles of a family,
+all with structures of their own, reach 0.24 (syllogisms) to 0.72 (truth-tellers)."""
+SHINGLE_WORDS = 3
+
+# Operators and currency signs are kept: "3 + 4" and "3 - 4" are two questions. Other punctuation is not.
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+|[-+*/=<>%^$€£√×÷±°|&−]")
+
+
+def split_words(text: str) -> list[str]:
+    """Case-folded words, numbers and operators after Unicode NFKC; a text without any is one word."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("'", "").replace("’", "")
+    return _WORD.findall(folded) or [text.strip()]
+
+
+def runs(words: Sequence[str], length: int) -> Iterator[str]:
+    """Every run of ``length`` words; the whole text when it is shorter."""
+    for start in range(max(len(words) - length + 1, 1)):
+        yield " ".join(words[start : start + length])
+
+
+def digest(*texts: str) -> str:
+    """16 hexadecimal digits that stand for these texts in this order."""
+    return blake2b("\x1f".join(texts).encode(), digest_size=8).hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """The same for two texts of the same words."""
+    return digest(" ".join(split_words(text)))
+
+
+def question_id(question: Question) -> str:
+    """The same for two questions of the same words and the same set of choices, in whatever order."""
+    return digest(
+        " ".join(split_words(question.text)), *sorted(" ".join(split_words(choice)) for choice in question.choices)
+    )
+
+
+def shingles(question: Question) -> array[int]:
+    """Hashes (64 bits) of the distinct runs of three words of the text and of each choice, sorted.
+
+    No run crosses from one text into another, so the order of the choices does not matter.
+    """
+    found = {run for text in (question.text, *question.choices) for run in runs(split_words(text), SHINGLE_WORDS)}
+    hashes = (int.from_bytes(blake2b(run.encode(), digest_size=8).digest(), "little") for run in found)
+    return array("Q", sorted(hashes))
+
+
+class SimilarityIndex:
+    """Every question it was told of, by an id; about a kilobyte each."""
+
+    def __init__(self, threshold: float = SIMILAR) -> None:
+        self.threshold = threshold
+        self._sets: dict[str, array[int]] = {}
+        self._postings: dict[int, list[str]] = {}
+        self._structures: dict[str, str] = {}
+        self._fingerprints: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._sets)
+
+    def add(self, key: str, elements: array[int], fingerprint: str | None = None) -> None:
+        """``elements`` as ``shingles`` gives them. An id that is known stays as it is."""
+        if key not in self._sets:
+            self._sets[key] = elements
+            for element in self._prefix(elements):
+                self._postings.setdefault(element, []).append(key)
+            if fingerprint is not None:
+                self._structures[fingerprint] = key
+                self._fingerprints[key] = fingerprint
+
+    def discard(self, key: str) -> None:
+        """Forgets an id, if it is there."""
+        for element in self._prefix(self._sets.pop(key, array("Q"))):
+            self._postings[element].remove(key)
+        self._structures.pop(self._fingerprints.pop(key, ""), None)
+
+    def same_structure(self, fingerprint: str | None) -> str | None:
+        """The id of the question with this fingerprint."""
+        return None if fingerprint is None else self._structures.get(fingerprint)
+
+    def similar(self, elements: array[int]) -> list[str]:
+        """The ids of all that are at least as similar as the threshold."""
+        mine = set(elements)
+        candidates = dict.fromkeys(key for e in self._prefix(elements) for key in self._postings.get(e, ()))
+        return [key for key in candidates if self._alike(mine, self._sets[key])]
+
+    def _prefix(self, elements: array[int]) -> Iterable[int]:
+        return elements[: len(elements) - ceil(self.threshold * len(elements)) + 1] if elements else ()
+
+    def _alike(self, mine: set[int], other: array[int]) -> bool:
+        # Too different in size to be similar: most candidates end here, without a set operation.
+        if not self.threshold * len(mine) <= len(other) <= len(mine) / self.threshold:
+            return False
+        return jaccard(mine, other) >= self.threshold
+
+
+def jaccard(mine: set[int], other: array[int]) -> float:
+    """Shared elements over all elements. ``other`` has each once."""
+    shared = len(mine.intersection(other))
+    return shared / (len(mine) + len(other) - shared)

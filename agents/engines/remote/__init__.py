@@ -1,0 +1,1 @@
+"""The remote engine: vLLM servers over HTTP, balanced, retried and hedged."""

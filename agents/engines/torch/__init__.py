@@ -1,0 +1,1 @@
+"""The embedded engine: a checkpoint through PyTorch and transformers, in this process."""

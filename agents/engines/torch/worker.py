@@ -1,0 +1,282 @@
+"""The one thread that runs a PyTorch model: batches of rows first, one token of a generation in between.
+
+Work arrives as jobs with a future each. A batch holds as many rows as fit a token budget, so that cancelling a future
+stops its work at the next batch; the budget follows the model's measured speed. A prompt longer than the budget is
+read in pieces. Generations advance a token at a time and only when no row waits: an answer is never late because a
+question is being written.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from agents.core.errors import EngineError
+from agents.engines.protocol import Generation
+from agents.engines.torch.forward import forward, generate
+from agents.engines.torch.structured import TokenConstraint
+from agents.engines.torch.token_tree import TokenTree
+
+BATCH_SECONDS = 0.5
+"""How long a batch should take: cancelled work goes on for no longer. Longer ones save a little time."""
+MIN_BATCH_TOKENS, MAX_BATCH_TOKENS = 64, 1024
+GATHER_SECONDS = 0.001
+"""How long to wait for more rows after the first: the members of an ensemble ask within a millisecond."""
+
+
+@dataclass(eq=False)
+class Row:
+    """A sequence to read. At position ``context + i`` the log-probs of ``targets[i]`` as the next token are wanted."""
+
+    job: ScoreJob
+    index: int
+    tokens: list[int]
+    context: int
+    targets: list[list[int]]
+
+
+@dataclass(eq=False)
+class ScoreJob:
+    adapter: str | None
+    future: Future[list[list[list[float]]]]
+    results: list[list[list[float]]]
+    waiting: int = 0
+
+
+@dataclass(eq=False)
+class GenerateJob:
+    adapter: str | None
+    future: Future[Generation]
+    prompt: list[int]
+    max_tokens: int
+    temperature: float
+    top_p: float
+    seed: int | None
+    stop_ids: frozenset[int]
+    constraint: TokenConstraint | None = None
+    steps: Iterator[None] | None = None
+
+
+@dataclass
+class Counters:
+    """What the worker has done since it started; read by benchmarks and tests."""
+
+    batches: int = 0
+    computed_tokens: int = 0
+    reused_tokens: int = 0
+    requested_tokens: int = 0
+
+
+@dataclass(eq=False)
+class _Slot:
+    model: Any
+    tree: TokenTree = field(default_factory=TokenTree)
+
+
+class TorchWorker:
+    """Owns the models, one per adapter (None is the bare one), and the thread that runs them."""
+
+    def __init__(self, models: dict[str | None, Any], *, cache_tokens: int) -> None:
+        self.counters = Counters()
+        self.batch_tokens = MIN_BATCH_TOKENS
+        self._slots = {adapter: _Slot(model) for adapter, model in models.items()}
+        self._cache_tokens = cache_tokens
+        self._rows: deque[Row] = deque()
+        self._generations: deque[GenerateJob] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="aiac-torch-worker", daemon=True)
+        self._thread.start()
+
+    def score(self, adapter: str | None, rows: Sequence[tuple[list[int], int, list[list[int]]]]) -> Future[Any]:
+        """Queues rows of (tokens, context, targets). The future gives, for each row, the log-probs of its targets."""
+        job = ScoreJob(adapter, Future(), [[] for _ in rows], len(rows))
+        with self._changed:
+            self._require_open()
+            for index, (tokens, context, targets) in enumerate(rows):
+                self._rows.append(Row(job, index, tokens, context, targets))
+            self._changed.notify()
+        return job.future
+
+    def generate(self, job: GenerateJob) -> Future[Generation]:
+        with self._changed:
+            self._require_open()
+            self._generations.append(job)
+            self._changed.notify()
+        return job.future
+
+    def close(self) -> None:
+        """Stops after the batch that is running; whatever still waits ends with EngineError."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+        for future in [row.job.future for row in self._rows] + [job.future for job in self._generations]:
+            _fail(future, EngineError("the engine was closed"))
+        self._rows.clear()
+        self._generations.clear()
+        self._slots.clear()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive() and not self._closing
+
+    def _require_open(self) -> None:
+        if not self.alive:
+            raise EngineError("the engine is closed")
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._rows or self._generations or self._closing):
+                    self._changed.wait()
+                if self._closing:
+                    return
+                if self._rows and len(self._rows) < self.batch_tokens:
+                    self._changed.wait_for(lambda: self._closing, GATHER_SECONDS)
+            if batch := self._next_batch():
+                self._run_batch(batch)
+            elif self._generations:
+                self._run_generation_step()
+
+    def _next_batch(self) -> list[Row]:
+        """Rows of one adapter, in order of arrival, up to the token budget; cancelled ones fall out here."""
+        batch: list[Row] = []
+        budget = self.batch_tokens
+        with self._changed:
+            later: deque[Row] = deque()
+            while self._rows:
+                row = self._rows.popleft()
+                if row.job.future.done():
+                    continue
+                if batch and row.job.adapter != batch[0].job.adapter:
+                    later.append(row)
+                    continue
+                cost = self._fresh_tokens(row, batch[-1] if batch else None)
+                if batch and cost > budget:
+                    later.append(row)
+                    break
+                batch.append(row)
+                budget -= cost
+            self._rows.extendleft(reversed(later))
+        return batch
+
+    def _fresh_tokens(self, row: Row, previous: Row | None) -> int:
+        """About how many tokens ``row`` adds after ``previous``, which is most likely of the same question."""
+        known = self._slots[row.job.adapter].tree.cached_length(row.tokens[: row.context])
+        if previous is not None:
+            shared = 0
+            for ours, theirs in zip(row.tokens, previous.tokens, strict=False):
+                if ours != theirs:
+                    break
+                shared += 1
+            known = max(known, shared)
+        return len(row.tokens) - known
+
+    def _run_batch(self, batch: list[Row]) -> None:
+        slot = self._slots[batch[0].job.adapter]
+        started = time.perf_counter()
+        try:
+            if len(batch) == 1 and (piece := self._first_piece(slot, batch[0])):
+                n_fresh = self._compute(slot, [(piece, len(piece), [])])[1]
+                with self._changed:
+                    self._rows.appendleft(batch[0])
+            else:
+                results, n_fresh = self._compute(slot, [(row.tokens, row.context, row.targets) for row in batch])
+                for row, result in zip(batch, results, strict=True):
+                    row.job.results[row.index] = result
+                    row.job.waiting -= 1
+                    if row.job.waiting == 0:
+                        _succeed(row.job.future, row.job.results)
+        except Exception as error:
+            for row in batch:
+                _fail(row.job.future, EngineError(f"the model failed: {type(error).__name__}: {error}"))
+            return
+        self._adapt(n_fresh, time.perf_counter() - started)
+
+    def _first_piece(self, slot: _Slot, row: Row) -> list[int]:
+        """The next part of a context too long for one batch, or nothing when the rest fits."""
+        known = slot.tree.cached_length(row.tokens[: row.context])
+        if row.context - known <= self.batch_tokens:
+            return []
+        return row.tokens[: known + self.batch_tokens]
+
+    def _adapt(self, n_tokens: int, seconds: float) -> None:
+        """Moves the budget towards BATCH_SECONDS worth of tokens. Small batches, all fixed costs, are no guide."""
+        if n_tokens >= self.batch_tokens // 2:
+            target = n_tokens / seconds * BATCH_SECONDS
+            self.batch_tokens = int(min(max((self.batch_tokens + target) / 2, MIN_BATCH_TOKENS), MAX_BATCH_TOKENS))
+
+    def _compute(
+        self, slot: _Slot, rows: Sequence[tuple[list[int], int, list[list[int]]]]
+    ) -> tuple[list[list[list[float]]], int]:
+        """One forward pass over the rows as a tree: the log-probs of each row's targets, and the tokens computed."""
+        import torch
+
+        tree = slot.tree
+        for tokens, context, _ in rows:
+            tree.insert(tokens, context)
+        paths = [tree.path(tokens) for tokens, _, _ in rows]
+        layout = tree.layout(paths)
+        wanted = [
+            [layout.offset(path, context + i) for i in range(len(targets))]
+            for path, (_, context, targets) in zip(paths, rows, strict=True)
+        ]
+        places = sorted({place for row in wanted for place in row})
+        with torch.inference_mode():
+            logits = forward(slot.model, layout, places)
+            at = {place: i for i, place in enumerate(places)}
+            flat = [
+                (at[place], candidate)
+                for row, (_, _, targets) in zip(wanted, rows, strict=True)
+                for place, candidates in zip(row, targets, strict=True)
+                for candidate in candidates
+            ]
+            values: Iterator[float] = iter(())
+            if flat:
+                index = torch.tensor(flat, device=logits.device)
+                normaliser = logits.logsumexp(-1)
+                values = iter((logits[index[:, 0], index[:, 1]] - normaliser[index[:, 0]]).tolist())
+        tree.prune(self._cache_tokens)
+        self.counters.batches += 1
+        self.counters.computed_tokens += layout.n_fresh
+        self.counters.reused_tokens += layout.n_cached
+        self.counters.requested_tokens += sum(len(tokens) for tokens, _, _ in rows)
+        return [[[next(values) for _ in c] for c in targets] for _, _, targets in rows], layout.n_fresh
+
+    def _run_generation_step(self) -> None:
+        with self._changed:
+            job = self._generations.popleft()
+        if job.future.done():
+            return
+        try:
+            if job.steps is None:
+                # Always the same pieces: pieces of the measured speed round otherwise, and in bfloat16 a seed then
+                # gave other text from one run to the next.
+                job.steps = generate(self._slots[job.adapter].model, job, MIN_BATCH_TOKENS)
+            next(job.steps)
+        except StopIteration as done:
+            _succeed(job.future, done.value)
+        except EngineError as error:
+            _fail(job.future, error)
+        except Exception as error:
+            _fail(job.future, EngineError(f"the model failed: {type(error).__name__}: {error}"))
+        else:
+            with self._changed:
+                self._generations.append(job)
+
+
+def _succeed(future: Future[Any], result: Any) -> None:
+    with suppress(InvalidStateError):  # cancelled while its last batch ran
+        future.set_result(result)
+
+
+def _fail(future: Future[Any], error: Exception) -> None:
+    with suppress(InvalidStateError):
+        future.set_exception(error)

@@ -1,0 +1,1 @@
+"""The vLLM engine, started by this process on CUDA, ROCm or a CPU."""

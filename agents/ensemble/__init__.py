@@ -1,0 +1,1 @@
+"""From a manifest to an ensemble that answers: weights, placement, engines, supervision."""

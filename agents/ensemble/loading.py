@@ -1,0 +1,307 @@
+"""From a manifest to an ensemble that answers: weights found and verified, engines opened, every member checked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agents.answering.answerer import Answerer
+from agents.answering.voter import Voter
+from agents.core.deadline import Deadline
+from agents.core.errors import EngineError, FileError, InputError, ManifestError, NotReadyError
+from agents.core.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, read_manifest
+from agents.core.schema import Question
+from agents.engines.protocol import Engine
+from agents.ensemble.placement import EngineSpec, EnsembleWeights, OpenEngine, Place, adapters_together
+from agents.ensemble.supervisor import Host, MemberStatus
+from agents.ensemble.weights import verified_folders, verify_base
+from agents.models.checkpoint import checkpoint_folder
+from agents.support.bundle import PROJECT_ROOT, prepare_libraries, setting, this_bundle
+from agents.support.gc_pause import collector_paused
+
+logger = logging.getLogger(__name__)
+DEFAULT_ENSEMBLE = "starter"
+"""What answers where nothing else is asked for."""
+
+WARM_UP = Question("Which of these is a colour?", ("Blue", "Seven", "Quickly", "Under"))
+
+FindModel = Callable[[str], Path]
+"""A model's name or folder -> its checkpoint folder; it may pull the model first."""
+
+
+class LoadedEnsemble:
+    """An ensemble that can answer, and everything to close it."""
+
+    def __init__(self, manifest: Manifest, answerer: Answerer, hosts: Sequence[Host]) -> None:
+        self.manifest = manifest
+        self.answerer = answerer
+        self.hosts = hosts
+
+    @property
+    def statuses(self) -> list[MemberStatus]:
+        """Every member's, in the manifest's order."""
+        by_name = {status.name: status for host in self.hosts for status in host.statuses}
+        return [by_name[member.name] for member in self.manifest.members if member.name in by_name]
+
+    @property
+    def measured(self) -> list[Voter]:
+        """Members of weight 0, where they were asked for: they can be asked, but do not answer."""
+        return [voter for voter in _voters(self.hosts) if voter.member.weight == 0]
+
+    @property
+    def engine(self) -> Engine:
+        """The first engine that runs: the one to take a tokenizer from, or to generate with. Raises NotReadyError."""
+        for host in self.hosts:
+            if host.engine is not None:
+                return host.engine
+        raise NotReadyError(f"no engine of {self.manifest.name} runs now")
+
+    async def check_health(self) -> None:
+        """Returns when at least one engine can compute; raises EngineError, or NotReadyError with every reason."""
+        errors = []
+        for host in self.hosts:
+            if host.engine is not None:
+                try:
+                    await host.engine.check_health()
+                except EngineError as error:
+                    errors.append(f"{host.spec.name}: {error}")
+                else:
+                    return
+        if errors:
+            raise EngineError("; ".join(errors))
+        raise NotReadyError("; ".join(f"{status.name}: {status.reason}" for status in self.statuses))
+
+    async def close(self) -> None:
+        for host in self.hosts:
+            await host.close()
+
+
+def find_ensemble(name_or_path: str) -> Path:
+    """The folder of an ensemble: a path, or a name in ``ensembles/`` here or beside the package.
+
+    Raises ManifestError that lists where it looked.
+    """
+    places = [Path(name_or_path), Path("ensembles") / name_or_path]
+    places += [PROJECT_ROOT / place for place in places]
+    for place in places:
+        if place.is_file() or (place / FILE_NAME).is_file():
+            return place
+    looked = ", ".join(dict.fromkeys(str(place) for place in places))
+    raise ManifestError("ensemble", repr(name_or_path), f"a folder with {FILE_NAME}; looked in {looked}")
+
+
+async def load_ensemble(
+    path: Path,
+    find_model: FindModel,
+    place: Place,
+    report: Callable[[str], None] = lambda stage: None,
+    *,
+    all_members: bool = False,
+) -> LoadedEnsemble:
+    """Opens the ensemble at ``path`` on the engines that ``place`` plans. ``report`` is told each stage as it starts.
+
+    Members of weight 0, which are in a manifest to be measured, are left out unless ``all_members``; they never answer.
+    An engine that fails while others start is left out and tried again later, as one that dies later is.
+
+    Raises FileError and ManifestError for the manifest, DamagedModelError for weights that are not those it names,
+    NotReadyError when no member can be served, and what ``find_model``, ``place`` and a single engine's opening raise.
+    """
+    manifest, specs = await _plan(path, find_model, place, report, all_members=all_members)
+    answerer = Answerer(manifest, [])
+    hosts: list[Host] = []
+
+    def renew() -> None:
+        answerer.set_voters(_voters(hosts))
+
+    hosts += [Host(spec, renew) for spec in specs]
+    loaded = LoadedEnsemble(manifest, answerer, hosts)
+    try:
+        await _open_all(hosts, report)
+        renew()
+        if not answerer.voters:
+            reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in loaded.statuses)
+            raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
+        report("warming up")
+        await answerer.answer(WARM_UP, Deadline.never())
+    except BaseException:
+        await loaded.close()
+        raise
+    for host in hosts:
+        host.watch()
+    return loaded
+
+
+async def check_ensemble(
+    path: Path, find_model: FindModel, place: Place, report: Callable[[str], None] = lambda stage: None
+) -> list[MemberStatus]:
+    """Replays the golden probes of every member, also of those of weight 0, on the engines that ``place`` plans.
+
+    One engine is open at a time. An engine that does not start is the reason of each of its members. Raises as
+    ``load_ensemble`` does for the manifest and the weights.
+    """
+    manifest, specs = await _plan(path, find_model, place, report, all_members=True)
+    statuses: dict[str, MemberStatus] = {}
+    for spec in specs:
+        host = Host(spec, lambda: None)
+        await _open_all([host], report, tolerant=True)
+        await host.close()
+        statuses |= {status.name: status for status in host.statuses}
+    return [statuses[member.name] for member in manifest.members]
+
+
+async def _plan(
+    path: Path, find_model: FindModel, place: Place, report: Callable[[str], None], *, all_members: bool
+) -> tuple[Manifest, list[EngineSpec]]:
+    """The manifest, and the engines of its members once their weights are verified."""
+    manifest, weights = await verified_weights(path, find_model, report, all_members=all_members)
+    report("placing members")
+    specs = await asyncio.to_thread(place, weights)
+    return manifest, specs
+
+
+async def verified_weights(
+    path: Path,
+    find_model: FindModel,
+    report: Callable[[str], None] = lambda stage: None,
+    *,
+    all_members: bool = False,
+) -> tuple[Manifest, EnsembleWeights]:
+    """What the ensemble at ``path`` is computed from, found and held against its hashes; nothing is opened.
+
+    Raises as ``load_ensemble`` does for the manifest and the weights.
+    """
+    manifest = read_manifest(path)
+    folder = path if await asyncio.to_thread(path.is_dir) else path.parent
+    report(f"finding {manifest.base.model}")
+    checkpoint = await asyncio.to_thread(find_model, manifest.base.model)
+    report("verifying weights")
+    await asyncio.to_thread(verify_base, manifest, checkpoint)
+    members = [member for member in manifest.members if all_members or member.weight > 0]
+    folders = await asyncio.to_thread(verified_folders, members, folder)
+    return manifest, EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
+
+
+async def _open_all(hosts: Sequence[Host], report: Callable[[str], None], *, tolerant: bool = False) -> None:
+    """One after the other: on a GPU each measures the memory that the ones before it have left.
+
+    Raises the first EngineError when none starts, unless ``tolerant``.
+    """
+    failures = []
+    for host in hosts:
+        try:
+            await host.open(report)
+        except EngineError as error:
+            failures.append(error)
+            host.fail(str(error))
+            logger.error("%s is not served: %s", host.spec.name, error)
+    if len(failures) == len(hosts) and not tolerant:
+        raise failures[0]
+
+
+def _voters(hosts: Sequence[Host]) -> list[Voter]:
+    return [voter for host in hosts for voter in host.voters]
+
+
+ENGINES = ("transformers", "vllm", "remote")
+
+
+def placement(
+    name: str, *, dtype: str | None = None, threads: int | None = None, cpu_dtype: str | None = None
+) -> Place:
+    """How an engine kind, by name, spreads members and opens its engines; its own options come from the environment.
+
+    ``cpu_dtype`` is as in ``transformers_openers``.
+    Raises InputError for a name that is not in ``ENGINES``, for a precision that is none, and for a bad option.
+    """
+    if name not in ENGINES:
+        raise InputError("engine", repr(name), f"one of {', '.join(ENGINES)}")
+    if dtype not in (None, *TOLERANCE_NATS):
+        raise InputError("dtype", repr(dtype), f"one of {', '.join(TOLERANCE_NATS)}")
+    if name == "vllm":
+        from agents.engines.vllm.options import VllmOptions
+        from agents.ensemble.vllm_placement import place_on_vllm
+        from agents.support.settings import read_settings
+
+        return place_on_vllm(read_settings(VllmOptions), dtype)
+    if name == "remote":
+        from agents.engines.remote.options import RemoteOptions
+        from agents.ensemble.remote_placement import place_on_servers
+        from agents.support.settings import read_settings
+
+        return place_on_servers(read_settings(RemoteOptions), dtype)
+    return adapters_together(transformers_openers(dtype=dtype, threads=threads, cpu_dtype=cpu_dtype))
+
+
+def transformers_openers(
+    *, dtype: str | None = None, threads: int | None = None, cpu_dtype: str | None = None
+) -> list[OpenEngine]:
+    """Openers of the embedded engine. Without a ``dtype`` the device's own precision comes first and float32 after it.
+
+    Some models lose so much in bfloat16 that they miss their golden probes. Where that is known already, ``cpu_dtype``
+    float32 saves a CPU the try, which takes seconds.
+    """
+    return [_transformers_opener(each, threads, cpu_dtype) for each in ([dtype] if dtype else [None, "float32"])]
+
+
+def _transformers_opener(dtype: str | None, threads: int | None, cpu_dtype: str | None) -> OpenEngine:
+    def open_engine(checkpoint: Path, adapters: Mapping[str, Path]) -> Engine:
+        from agents.engines.torch.engine import TransformersEngine
+
+        return TransformersEngine.load(checkpoint, adapters, dtype=dtype, threads=threads, cpu_dtype=cpu_dtype)
+
+    return open_engine
+
+
+async def load_from_environment(ensemble: str | None = None, engine: str | None = None) -> LoadedEnsemble:
+    """The ensemble and engine that are named, else those of AIAC_ENSEMBLE and AIAC_ENGINE, else the defaults.
+
+    In a bundle its own come before the defaults, and no variable is asked. Raises as ``find_ensemble``, ``placement``,
+    ``load_ensemble`` and ``agents.support.bundle.read_bundle`` do.
+    """
+    prepare_libraries()
+    bundle = this_bundle()
+    place = placement(
+        engine or setting("engine") or "transformers", cpu_dtype=None if bundle is None else bundle.cpu_dtype
+    )
+    with collector_paused():
+        return await load_ensemble(default_ensemble(ensemble), default_find_model, place)
+
+
+def default_ensemble(name: str | None = None) -> Path:
+    """The ensemble that is named, else that of AIAC_ENSEMBLE or the bundle's, else the default.
+
+    Raises as ``find_ensemble`` and ``agents.support.bundle.read_bundle`` do.
+    """
+    return find_ensemble(name or setting("ensemble") or DEFAULT_ENSEMBLE)
+
+
+def default_find_model(name_or_path: str) -> Path:
+    """A checkpoint folder as it is, or a catalogue model, pulled without a word when it is not there yet.
+
+    In a bundle nothing is pulled, as ``model_here``.
+    """
+    from agents.models.store import ModelStore
+
+    if this_bundle() is not None:
+        return model_here(name_or_path)
+    return checkpoint_folder(name_or_path) or ModelStore().pull(name_or_path)
+
+
+def model_here(name_or_path: str) -> Path:
+    """The checkpoint folder of a model that is on this machine; in a bundle, first of all, inside it.
+
+    Raises FileError with the command that pulls it, and what ``resolve_model`` raises.
+    """
+    from agents.models.store import ModelStore, resolve_model
+
+    bundle, store = this_bundle(), ModelStore()
+    if bundle is None or name_or_path != bundle.model:
+        return resolve_model(name_or_path, store)
+    if bundle.model_path is not None:
+        return bundle.folder / bundle.model_path
+    if not store.is_ready(name_or_path):
+        expected = f"{bundle.model}: run `{bundle.pull}` in {bundle.folder}"
+        raise FileError(str(store.folder(name_or_path)), "no complete checkpoint", expected)
+    return store.path(name_or_path)

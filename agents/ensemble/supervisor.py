@@ -1,0 +1,229 @@
+"""One engine of an ensemble and the members it computes: opened, checked, watched, and opened again when it dies.
+
+A member whose golden probes its engine does not reproduce is not served; the status says by how much it is off. That is
+the only place where an engine that computes wrongly without an error is caught, so it is passed at every opening.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from agents.answering.voter import Voter
+from agents.core.errors import AiacError, EngineError, first_line
+from agents.core.manifest import TOLERANCE_NATS, Member, NextTokenProbe, Probe
+from agents.core.prompts import PromptRenderer
+from agents.engines.calls import together
+from agents.engines.protocol import Engine
+from agents.ensemble.placement import EngineSpec, Open
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS = 1.0
+"""How often an engine is asked whether it still runs."""
+HEALTH_SECONDS = 10.0
+"""How long that answer may take; an engine that needs longer counts as dead."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+"""How long to wait before a dead engine is opened again; twice as long after every attempt that failed."""
+
+Report = Callable[[str], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class MemberStatus:
+    """Whether a member serves. ``difference_nats`` is its largest deviation from its golden probes, if it has any."""
+
+    name: str
+    ready: bool
+    difference_nats: float | None
+    reason: str | None = None
+
+
+class Host:
+    """``voters`` and ``statuses`` are what it serves now; ``changed`` is called when they change while it is watched.
+
+    It belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        spec: EngineSpec,
+        changed: Callable[[], None],
+        sleep: Sleep = asyncio.sleep,
+        health_timeout_s: float = HEALTH_SECONDS,
+    ) -> None:
+        self.spec = spec
+        self.engine: Engine | None = None
+        self.voters: Sequence[Voter] = ()
+        self.statuses: Sequence[MemberStatus] = [
+            MemberStatus(m.name, False, None, "not loaded yet") for m in spec.members
+        ]
+        self.restarts = 0
+        self._changed = changed
+        self._sleep = sleep
+        self._health_timeout_s = health_timeout_s
+        self._watching: asyncio.Task[None] | None = None
+
+    @classmethod
+    def running(cls, engine: Engine, voters: Sequence[Voter], statuses: Sequence[MemberStatus] = ()) -> Host:
+        """A host of an engine that is open already, with members that need no check. It is not opened again."""
+        host = cls(EngineSpec("engine", [voter.member for voter in voters], {}, []), lambda: None)
+        host.engine, host.voters = engine, voters
+        host.statuses = statuses or [MemberStatus(voter.member.name, True, None) for voter in voters]
+        return host
+
+    async def open(self, report: Report = lambda stage: None) -> None:
+        """Opens the engine and checks its members. Raises what the openers raise; nothing is left open then.
+
+        A faster precision that misses a probe gives way to the next opener; the last one serves whoever passes. One
+        that does not open, for want of memory say, takes nobody down: the one before it serves whoever passed there.
+        """
+        before: Open | None = None
+        for number, opener in enumerate(self.spec.openers, start=1):
+            last = number == len(self.spec.openers)
+            try:
+                engine, voters, statuses = await self._opened(opener, report)
+            except AiacError as error:
+                if before is None:
+                    raise
+                report(f"back to the engine before: {error}")
+                engine, voters, statuses = await self._opened(before, report)
+                statuses = [s if s.ready else replace(s, reason=f"{s.reason}; then {error}") for s in statuses]
+                last = True
+            if not (last or engine.dtype == "float32" or all(status.ready for status in statuses)):
+                report(f"{engine.dtype} does not reproduce the golden probes")
+                await engine.close()
+                before = opener if voters else None
+                continue
+            for status in statuses:
+                if not status.ready:
+                    logger.error("member %s is not served: %s", status.name, status.reason)
+            self.engine, self.voters, self.statuses = engine, voters, statuses
+            return
+        raise ValueError("no engine to open")
+
+    def watch(self) -> None:
+        """From now on, drops the members of an engine that dies and opens it again until it is well."""
+        self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        if self._watching is not None and not self._watching.done():
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+        if self.engine is not None:
+            await self.engine.close()
+
+    async def _opened(self, opener: Open, report: Report) -> tuple[Engine, list[Voter], list[MemberStatus]]:
+        report(f"loading {self.spec.name}")
+        engine = await opener()
+        try:
+            return engine, *await self._check(engine, report)
+        except BaseException:
+            await engine.close()
+            raise
+
+    async def _check(self, engine: Engine, report: Report) -> tuple[list[Voter], list[MemberStatus]]:
+        renderer = PromptRenderer(engine.tokenizer, engine.max_tokens)
+        voters, statuses = [], []
+        for member in self.spec.members:
+            report(f"checking {member.name}")
+            adapter = self.spec.adapters[member.name]
+            status = await check_member(member, engine, adapter)
+            statuses.append(status)
+            if status.ready:
+                voters.append(Voter(member, engine, renderer, adapter))
+        return voters, statuses
+
+    async def _watch(self) -> None:
+        while True:
+            await self._sleep(CHECK_SECONDS)
+            try:
+                if self.engine is not None:
+                    wrong = await self._wrong_with(self.engine)
+                    if wrong is None:
+                        continue
+                    await self._drop(self.engine, wrong)
+                await self._reopen()
+            except Exception:
+                logger.exception("%s: unexpected while it was watched", self.spec.name)
+
+    async def _wrong_with(self, engine: Engine) -> str | None:
+        """Why the engine counts as dead; None when it is well."""
+        try:
+            async with asyncio.timeout(self._health_timeout_s):
+                await engine.check_health()
+        except TimeoutError:
+            return f"no answer to a health check within {self._health_timeout_s:g} s"
+        except EngineError as error:
+            return str(error)
+        except Exception as error:
+            return f"unexpected {type(error).__name__} at its health check: {first_line(error)}"
+        return None
+
+    async def _drop(self, dead: Engine, reason: str) -> None:
+        logger.error("%s: %s; it is started again", self.spec.name, reason)
+        self.fail(reason)
+        self._changed()
+        await dead.close()
+
+    async def _reopen(self) -> None:
+        pause_s = FIRST_PAUSE_SECONDS
+        while True:
+            await self._sleep(pause_s)
+            self.restarts += 1
+            try:
+                await self.open()
+            except Exception as error:
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_SECONDS)
+                known = isinstance(error, AiacError)
+                logger.log(logging.WARNING if known else logging.ERROR, "%s: not started: %s", self.spec.name, error)
+                self.fail(str(error) if known else f"unexpected {type(error).__name__} at its start")
+                continue
+            logger.warning("%s serves again", self.spec.name)
+            self._changed()
+            return
+
+    def fail(self, reason: str) -> None:
+        """Marks it as not running; ``watch`` opens it again."""
+        self.engine, self.voters = None, ()
+        self.statuses = [replace(status, ready=False, reason=reason) for status in self.statuses]
+
+
+async def check_member(member: Member, engine: Engine, adapter: str | None) -> MemberStatus:
+    """Replays a member's golden probes. The status is not ready when it is out of tolerance or cannot be computed."""
+    if not member.probes:
+        return MemberStatus(member.name, True, None, "no golden probes recorded")
+    tolerance = TOLERANCE_NATS[engine.dtype]
+    try:
+        difference = await probe_difference(member, engine, adapter)
+    except (AiacError, ValueError) as error:
+        return MemberStatus(member.name, False, None, str(error))
+    if difference <= tolerance:
+        return MemberStatus(member.name, True, difference)
+    reason = f"differs from its golden probes by {difference:.4f} nats; the tolerance in {engine.dtype} is {tolerance}"
+    return MemberStatus(member.name, False, difference, reason)
+
+
+async def probe_difference(member: Member, engine: Engine, adapter: str | None) -> float:
+    """The largest deviation from the recorded log-probs: a mean over a probe's candidates, or a continuation's tokens.
+
+    The mean, since in bfloat16 the log-prob of a single improbable token carries rounding noise of 0.1 nats that says
+    nothing about the weights, and wrong weights move all of them. NaN counts as infinitely far.
+    """
+
+    async def gaps_of(probe: Probe) -> list[float]:
+        if isinstance(probe, NextTokenProbe):
+            found = await engine.next_token_logprobs(probe.prompt, probe.candidates, adapter)
+            return [sum(abs(a - b) for a, b in zip(found, probe.logprobs, strict=True)) / len(probe.logprobs)]
+        rows = await engine.continuation_logprobs(probe.prompt, probe.continuations, adapter)
+        return [
+            abs(sum(found_row) - sum(recorded)) / max(len(recorded), 1)
+            for found_row, recorded in zip(rows, probe.logprobs, strict=True)
+        ]
+
+    # At the same time, as questions come: in batches they take two thirds of the time of one after the other.
+    gaps = [gap for found in await together(map(gaps_of, member.probes)) for gap in found]
+    return max([0.0, *(gap if gap == gap else float("inf") for gap in gaps)])

@@ -1,0 +1,1 @@
+"""Helpers without a home of their own: atomic files, settings, errors of the command line."""

@@ -1,0 +1,55 @@
+"""A folder that appears under its name only when everything in it is written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agents.core.errors import FileError
+
+
+@contextmanager
+def staged_folder(final: Path) -> Iterator[Path]:
+    """A fresh folder beside ``final`` that takes its name, and its place, when the block ends well.
+
+    Raises FileError when it cannot be written; whatever is raised, ``final`` stays as it was.
+    """
+    staging = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        contents = staging / "new"
+        contents.mkdir()
+        yield contents
+        _replace(final, contents, staging / "old")
+    except (OSError, _safetensors_error()) as error:
+        found = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
+        raise FileError(str(final), found, "a folder that can be written") from None
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _safetensors_error() -> type[Exception]:
+    """What writing weights raises on a full disk; where the library is not installed nothing writes any."""
+    try:
+        from safetensors import SafetensorError
+    except ImportError:
+        return OSError
+    found: type[Exception] = SafetensorError
+    return found
+
+
+def _replace(final: Path, contents: Path, old: Path) -> None:
+    if final.exists():
+        os.replace(final, old)  # noqa: PTH105
+    try:
+        os.replace(contents, final)  # noqa: PTH105
+    except BaseException:
+        if old.exists():
+            os.replace(old, final)  # noqa: PTH105
+        raise

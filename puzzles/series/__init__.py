@@ -1,0 +1,1 @@
+"""Number, letter and mixed series."""

@@ -1,0 +1,1 @@
+"""Truth-tellers and liars."""

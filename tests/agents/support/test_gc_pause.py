@@ -1,0 +1,29 @@
+"""Python's collector while an ensemble loads."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from agents.support.gc_pause import collector_paused
+
+
+def test_it_rests_inside_and_works_again_afterwards_whatever_happened() -> None:
+    with collector_paused():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="no such model"), collector_paused():
+        raise ValueError("no such model")
+    assert gc.isenabled()
+    gc.unfreeze()
+
+
+def test_whoever_switched_it_off_finds_it_off() -> None:
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -1,0 +1,83 @@
+"""A referee that is killed in the middle of a match, for real."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from arena_fakes import FEBRUARY, count_words, question
+from loopback import Service, http, serving
+
+from tournament.match.context import Court
+from tournament.match.log import EventLog, read_log
+from tournament.match.referee import MatchPlan, play_match
+from tournament.match.scoreboard import Scoreboard
+from tournament.teams.http import HttpTeam
+
+ROOT = Path(__file__).parents[3]
+GUARD_S = 60
+PLAY = """
+import sys
+from pathlib import Path
+from test_kill import play_services
+play_services(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+"""
+
+
+def play_services(path: Path, home: str, away: str) -> Scoreboard:
+    """Four questions an innings between two services."""
+    teams = [HttpTeam(url, seeded=True) for url in (home, away)]
+    with EventLog(path) as log:
+        court = Court(FEBRUARY, count_words, log, Scoreboard.of(log.events))
+        board = play_match(court, MatchPlan(4), *teams)
+    for team in teams:
+        team.close()
+    return board
+
+
+@pytest.mark.parametrize(("stuck_at", "calls_before"), [("/question?detail=true", 2), ("/answer", 3)])
+def test_a_match_whose_referee_is_killed_goes_on_and_asks_nothing_again(tmp_path, stuck_at, calls_before):
+    reached, release = threading.Event(), threading.Event()
+    seen: Counter[str] = Counter()
+
+    def respond(target: str, body: bytes):
+        seen[target] += 1
+        if target == stuck_at and seen[target] == calls_before and not release.is_set():
+            reached.set()
+            release.wait(GUARD_S)
+        return http(question(json.loads(body)["seed"]) if target.startswith("/question") else {"answer": "B"})
+
+    with serving(respond) as home, serving(respond) as away:
+        path = tmp_path / "log"
+        command = [sys.executable, "-c", PLAY, str(path), home.url, away.url]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, [ROOT, Path(__file__).parent, Path(__file__).parents[1]])),
+        }
+        with subprocess.Popen(command, env=environment) as process:
+            assert reached.wait(GUARD_S)
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(GUARD_S) == -signal.SIGKILL
+        kept = Scoreboard.of(read_log(path))
+        assert kept.ended is None
+        release.set()
+        before = len(home.calls), len(away.calls)
+        board = play_services(path, home.url, away.url)
+        assert board.ended is not None
+        assert (board.score("home"), board.score("away")) == (100, 100)
+        # 16 in all; the one that was under way when the referee died has no reply in the log, and is asked again.
+        in_log = sum(len(innings.questions) + len(innings.answers) for innings in kept.innings.values())
+        assert sum(before) == in_log + 1
+        assert len(home.calls) + len(away.calls) - sum(before) == 16 - in_log
+        assert repeated(home) + repeated(away) == 1
+
+
+def repeated(service: Service) -> int:
+    return len(service.calls) - len({json.dumps(call) for call in service.calls})

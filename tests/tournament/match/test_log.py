@@ -1,0 +1,121 @@
+"""The event log: whole lines, one writer, torn ends; and matches that go on from one."""
+
+from __future__ import annotations
+
+import pytest
+from agent_fakes import files_no_larger_than
+from arena_fakes import FakeClock, ScriptedFolder, ScriptedTeam, good_team, on_time, play, question
+
+from agents.core.errors import FileError
+from tournament.match.events import InningsEnded
+from tournament.match.log import EventLog, encode, read_log
+from tournament.match.referee import MatchPlan
+from tournament.match.scoreboard import Scoreboard
+
+EVENT = InningsEnded(at_s=1.5, innings=1)
+
+
+def test_events_come_back_as_they_were_written(tmp_path):
+    with EventLog(tmp_path / "log") as log:
+        log.append([EVENT, EVENT])
+        log.sync()
+    assert read_log(tmp_path / "log") == [EVENT, EVENT]
+
+
+@pytest.mark.parametrize("cut", [1, 10, len(encode(EVENT)) - 1])
+def test_a_last_line_cut_off_is_left_out_and_written_over(tmp_path, cut):
+    path = tmp_path / "log"
+    path.write_bytes(encode(EVENT) + encode(EVENT)[:cut])
+    assert read_log(path) == [EVENT]
+    with EventLog(path) as log:
+        assert log.events == [EVENT]
+        log.append([EVENT])
+    assert path.read_bytes() == encode(EVENT) * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (b"{]\n", "line 2: found text that is not JSON"),
+        (b'{"v": 2}\n', "line 2: v: found int 2; expected 1, the version of events read here"),
+        (b"7\n", "line 2: v: found null"),
+        (b'{"v": 1, "type": "fanfare"}\n', "line 2: event"),
+        (b'{"v": 1, "type": "innings_ended", "at_s": 0, "innings": "x"}\n', "line 2: innings_ended.innings"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path, line, complaint):
+    path = tmp_path / "log"
+    path.write_bytes(encode(EVENT) + line + encode(EVENT))
+    with pytest.raises(FileError) as error:
+        read_log(path)
+    assert complaint in str(error.value)
+
+
+def test_a_log_has_one_writer(tmp_path):
+    with EventLog(tmp_path / "log"), pytest.raises(FileError, match="a log that another match is writing"):
+        EventLog(tmp_path / "log")
+
+
+def test_a_folder_is_no_log(tmp_path):
+    with pytest.raises(FileError, match="expected a file that can be written"):
+        EventLog(tmp_path)
+    with pytest.raises(FileError, match="expected the event log of a match"):
+        read_log(tmp_path / "nothing")
+
+
+def test_a_match_cut_off_after_any_event_goes_on_without_asking_again(tmp_path):
+    plan = MatchPlan(3, closed_set=[question(9)])
+    clock = FakeClock()
+    whole = play(tmp_path / "whole", clock, good_team(clock, 3), good_team(clock, 3), plan)
+    lines = whole.path.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 20
+    for kept in range(len(lines)):
+        path = tmp_path / f"cut{kept}"
+        path.write_bytes(b"".join(lines[:kept]))
+        before = Scoreboard.of(read_log(path))
+        home, away = good_team(clock, 3), good_team(clock, 3)
+        board = play(path, clock, home, away, plan).board
+        assert len(home.asked) == 3 - len(before.innings[1].questions)
+        assert len(away.asked) == 3 - len(before.innings[2].questions)
+        assert len(away.seen) == 4 - len(before.innings[1].answers) - len(before.tie_break["away"])
+        assert len(home.seen) == 4 - len(before.innings[2].answers) - len(before.tie_break["home"])
+        assert board.ended == whole.board.ended
+        assert [inn.right for inn in board.innings.values()] == [3, 3]
+
+
+def test_a_finished_match_is_only_read(tmp_path):
+    clock = FakeClock()
+    played = play(tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), MatchPlan(2))
+    before = played.path.read_bytes()
+    home = ScriptedTeam(clock, "good", [], [])
+    again = play(tmp_path / "log", clock, home, good_team(clock, 2), MatchPlan(2))
+    assert again.board.ended == played.board.ended
+    assert played.path.read_bytes() == before
+    assert home.asked == []
+
+
+def test_a_folder_cut_off_between_rows_is_run_for_the_missing_ones(tmp_path):
+    clock = FakeClock()
+    folder = ScriptedFolder(clock, [question(i) for i in range(3)], [{"answer": "B"}] * 3)
+    played = play(tmp_path / "whole", clock, folder, good_team(clock, 3), MatchPlan(3))
+    lines = played.path.read_bytes().splitlines(keepends=True)
+    (tmp_path / "cut").write_bytes(b"".join(lines[:3]))
+    again = ScriptedFolder(clock, [question(i) for i in range(1, 3)], [{"answer": "B"}] * 3)
+    board = play(tmp_path / "cut", clock, again, good_team(clock, 3), MatchPlan(3)).board
+    assert again.asked_for == [2, 3]
+    assert board.innings[1].valid == 3
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_whole_lines(tmp_path):
+    with EventLog(tmp_path / "full") as log:
+        log.append([EVENT])
+        with files_no_larger_than(len(encode(EVENT)) + 10), pytest.raises(FileError, match="room for the match's"):
+            log.append([EVENT])
+    assert read_log(tmp_path / "full") == [EVENT]
+
+
+def test_team_text_is_not_taken_apart_by_line_separators(tmp_path):
+    clock = FakeClock()
+    home = ScriptedTeam(clock, "good", [on_time(question(0, question="a\u2028b\x85c\nd"))], good_team(clock, 0).answers)
+    board = play(tmp_path / "log", clock, home, good_team(clock, 1), MatchPlan(1)).board
+    assert Scoreboard.of(read_log(tmp_path / "log")) == board

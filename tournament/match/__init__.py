@@ -1,0 +1,1 @@
+"""One match: its events, referee, scoring and scoreboard."""

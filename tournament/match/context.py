@@ -1,0 +1,93 @@
+"""What every part of the refereeing needs: the rules, the clock, and the one way to make something known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from agents.core.deadline import Clock
+from agents.core.rules import CountTokens, Edition
+from tournament.match.events import Event, Fault, RunFinished, Side
+from tournament.match.log import EventLog
+from tournament.match.scoreboard import Scoreboard
+from tournament.teams.protocol import Batch, TeamFaultError
+
+PATIENCE_S = 2.0
+"""Waited past a limit, so that a report can say by how much somebody was late and not only that they were."""
+
+Observe = Callable[[Event, Scoreboard], None]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What a call of a team came to. ``value`` is None where there is a fault."""
+
+    value: Any
+    fault: Fault | None
+    elapsed_s: float
+
+
+@dataclass
+class Court:
+    """One match's referee's desk."""
+
+    edition: Edition
+    count_tokens: CountTokens
+    log: EventLog
+    board: Scoreboard
+    observe: Observe = lambda event, board: None
+    clock: Clock = time.monotonic
+    now: Clock = time.time
+    patience_s: float = PATIENCE_S
+
+    def record(self, *events: Event) -> None:
+        """Logs events, then takes them into the board and shows them. Raises FileError when the log is full."""
+        self.log.append(events)
+        for event in events:
+            self.board.apply(event)
+            self.observe(event, self.board)
+
+    def timed(self, call: Callable[[float], Any], limit_s: float) -> Delivered:
+        """What ``call`` returns when given how long it may take, and how long it took by this clock."""
+        return timed(lambda: call(limit_s + self.patience_s), self.clock)
+
+    def timed_run(self, call: Callable[[], Batch]) -> tuple[Batch, float]:
+        """What a run came to, and how long it took by this clock."""
+        started = self.clock()
+        return call(), self.clock() - started
+
+
+def timed(call: Callable[[], Any], clock: Clock) -> Delivered:
+    """What a call of a team returns or faults with, and how long that took by ``clock``."""
+    started = clock()
+    try:
+        value, fault = call(), None
+    except TeamFaultError as error:
+        value, fault = None, error.fault
+    return Delivered(value, fault, clock() - started)
+
+
+def run_event(
+    court: Court,
+    side: Side,
+    innings: int,
+    phase: Literal["questions", "answers"],
+    batch: Batch,
+    elapsed_s: float,
+    limit_s: float,
+) -> RunFinished:
+    """A folder's run as an event."""
+    return RunFinished(
+        at_s=court.now(),
+        side=side,
+        innings=innings,
+        phase=phase,
+        elapsed_s=elapsed_s,
+        limit_s=limit_s,
+        exit_code=batch.exit_code,
+        output_bytes=batch.output_bytes,
+        output_tail=batch.output_tail,
+        notes=list(batch.notes),
+    )

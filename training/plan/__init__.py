@@ -1,0 +1,1 @@
+"""What a run trains on, in which order and at which learning rate."""

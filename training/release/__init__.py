@@ -1,0 +1,1 @@
+"""From trained members to a released ensemble: scored, judged, fitted, probed."""

@@ -1,0 +1,1 @@
+"""One member's training run: inputs, trainer, guards' callback, log, report."""
