@@ -22,6 +22,9 @@ AiacError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -134,6 +137,23 @@ OUTCOMES: dict[type[AiacError], Outcome] = {
 def outcome_of(error: AiacError) -> Outcome:
     """The row of ``OUTCOMES`` that applies to ``error``."""
     return next(OUTCOMES[cls] for cls in type(error).__mro__ if cls in OUTCOMES)
+
+
+@contextmanager
+def file_errors(place: Path | str, expected: str, kind: type[InputError] = FileError) -> Iterator[None]:
+    """Raise ``kind`` at ``place`` instead of an OSError from the block.
+
+    ``expected`` completes "expected …". Other exceptions pass unchanged.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(str(place), system_reason(error), expected) from None
+
+
+def system_reason(error: OSError) -> str:
+    """Return the system's reason in lower case, such as "no such file or directory"."""
+    return (error.strerror or first_line(error)).lower()
 
 
 def describe(value: Any, *, limit: int = 60) -> str:
