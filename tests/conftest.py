@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiny_model import SPEC, FakeSource, MakeStore, fake_convert
+
+from agents.models.store import ModelStore
 
 DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 
@@ -14,8 +17,6 @@ DEFAULT_MODEL = "SmolLM2-135M-Instruct"
 @pytest.fixture(scope="session")
 def default_checkpoint() -> Path:
     """The real default model, pulled on first use."""
-    from agents.models.store import ModelStore
-
     return ModelStore().pull(DEFAULT_MODEL)
 
 
@@ -41,3 +42,19 @@ def word_counter(tmp_path_factory: pytest.TempPathFactory) -> str:
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").touch()
     return str(folder)
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> MakeStore:
+    """Makes stores of the tiny model below ``tmp_path/cache``."""
+
+    def make(*sources: FakeSource, **changes: object) -> ModelStore:
+        settings = {
+            "root": tmp_path / "cache",
+            "sources": sources or (FakeSource(),),
+            "convert": fake_convert,
+            "catalogue": {"Tiny": SPEC},
+        }
+        return ModelStore(**{**settings, **changes})  # type: ignore[arg-type]
+
+    return make

@@ -123,7 +123,7 @@ def test_what_a_package_holds_besides_python_is_installed_with_it():
         for pattern in patterns
         for file in (ROOT / package).glob(pattern)
     }
-    assert ROOT / "training" / "architectures.toml" in held
+    assert ROOT / "training" / "run" / "architectures.toml" in held
     assert sorted(held - matched) == []
 
 

@@ -213,7 +213,7 @@ def test_a_run_without_metrics_or_steps_is_refused(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [METRICS_FILE]
 
 
-@pytest.mark.parametrize("module", ["curriculum", "guards", "disk", "run_log", "run_report"])
+@pytest.mark.parametrize("module", ["plan.curriculum", "guards", "support.disk", "run.log", "run.report"])
 def test_importing_loads_no_heavy_library(module: str) -> None:
     heavy = ("torch", "transformers", "peft", "trl", "datasets", "pyarrow", "scipy", "matplotlib", "huggingface_hub")
     code = f"import sys, training.{module}; print([name for name in {heavy!r} if name in sys.modules])"
