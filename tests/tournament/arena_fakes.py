@@ -9,11 +9,11 @@ from typing import Any
 
 from agents.core.rules import Edition, load_edition
 from tournament.match.context import Court
-from tournament.match.events import Event, Fault, TeamEntry
+from tournament.match.events import Event
 from tournament.match.log import EventLog, read_log
 from tournament.match.referee import MatchPlan, play_match
 from tournament.match.scoreboard import Scoreboard
-from tournament.teams.protocol import Batch, QuestionRequest, Row, TeamFaultError
+from tournament.teams.protocol import Batch, Fault, QuestionRequest, Row, TeamEntry, TeamFaultError
 
 FEBRUARY = load_edition("feb2026_iitd")
 """13 s a question, 9 s an answer, half must survive."""

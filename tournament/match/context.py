@@ -9,13 +9,10 @@ from typing import Any, Literal
 
 from agents.core.deadline import Clock
 from agents.core.rules import CountTokens, Edition
-from tournament.match.events import Event, Fault, RunFinished, Side
+from tournament.match.events import Event, RunFinished, Side
 from tournament.match.log import EventLog
 from tournament.match.scoreboard import Scoreboard
-from tournament.teams.protocol import Batch, TeamFaultError
-
-PATIENCE_S = 2.0
-"""Waited past a limit, so that a report can say by how much somebody was late and not only that they were."""
+from tournament.teams.protocol import PATIENCE_S, Batch, Fault, TeamFaultError
 
 Observe = Callable[[Event, Scoreboard], None]
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
+
+from tournament.teams.protocol import Fault, FrozenModel, TeamEntry
 
 VERSION: Literal[1] = 1
 Side = Literal["home", "away"]
@@ -21,26 +23,7 @@ KeyStatus = Literal["proved", "refuted", "agreed", "disputed", "unknown"]
 """The referee's view of a key: ``proved`` and ``refuted`` rest on a proof, ``agreed`` and ``disputed`` on a vote."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TeamEntry(_Strict):
-    """A team as its match began: what to call it, what kind of thing it is, and where it is."""
-
-    name: str
-    kind: str
-    where: str
-
-
-class Fault(_Strict):
-    """Why there is no row: a kind of few different values, and a sentence."""
-
-    kind: Literal["silent", "connection", "status", "not JSON", "too large", "crashed", "killed", "missing"]
-    detail: str
-
-
-class _Event(_Strict):
+class _Event(FrozenModel):
     v: Literal[1] = VERSION
     at_s: float
     """When it was written, in seconds of Unix time. Elapsed times never rest on it."""

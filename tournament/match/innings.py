@@ -11,10 +11,10 @@ from typing import Any
 
 from agents.core.rules import Edition, broken_question_rule, filter_questions
 from tournament.match.context import Court, run_event
-from tournament.match.events import Delivery, Event, Fault, InningsEnded, QuestionReceived, QuestionsFiltered
+from tournament.match.events import Delivery, Event, InningsEnded, QuestionReceived, QuestionsFiltered
 from tournament.match.scoreboard import Innings
 from tournament.match.scoring import MAX_TOPIC_CHARS, have_answered
-from tournament.teams.protocol import AnyTeam, BatchTeam, QuestionRequest
+from tournament.teams.protocol import AnyTeam, BatchTeam, Fault, QuestionRequest
 from tournament.untrusted import clip, kept_question, printable
 
 MAX_QUESTIONS = 10_000

@@ -11,8 +11,8 @@ from agents.core.errors import QuestionError
 from agents.core.rules import broken_answer_rule, filter_answers, score_answer
 from agents.core.schema import LETTERS, Question, key_index, read_question
 from tournament.match.context import Court, run_event
-from tournament.match.events import AnswerReceived, Event, Fault, Outcome, Side
-from tournament.teams.protocol import AnyTeam, BatchTeam, Row
+from tournament.match.events import AnswerReceived, Event, Outcome, Side
+from tournament.teams.protocol import AnyTeam, BatchTeam, Fault, Row
 from tournament.untrusted import clip, kept_answer, parsed_row
 
 MAX_TOPIC_CHARS = 200

@@ -17,10 +17,9 @@ from typing import Any
 
 from agents.core.errors import FileError
 from agents.support.atomic_file import write_whole
-from tournament.match.events import Fault, TeamEntry
 from tournament.teams.listing import differences, list_folder
 from tournament.teams.process import Finished, run_bounded
-from tournament.teams.protocol import Batch, Row
+from tournament.teams.protocol import Batch, Fault, Row, TeamEntry
 from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable
 
 OUTPUTS = "outputs"

@@ -8,9 +8,8 @@ from typing import Any
 
 from agents.core.errors import QuestionError, describe
 from agents.core.schema import LETTERS, read_question
-from tournament.match.events import Fault, TeamEntry
 from tournament.teams.http_wire import Reply, Wire
-from tournament.teams.protocol import QuestionRequest, Row, TeamFaultError
+from tournament.teams.protocol import Fault, QuestionRequest, Row, TeamEntry, TeamFaultError
 from tournament.untrusted import parse_json, printable
 
 NO_SUCH_ROUTE = (404, 405, 501)

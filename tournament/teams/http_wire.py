@@ -15,8 +15,7 @@ from urllib.parse import quote, urlsplit
 from agents.core.deadline import Deadline
 from agents.core.errors import InputError, first_line
 from agents.support.missing_package import missing_package
-from tournament.match.events import Fault
-from tournament.teams.protocol import TeamFaultError
+from tournament.teams.protocol import Fault, TeamFaultError
 from tournament.untrusted import MAX_ROW_BYTES, printable
 
 READ_BYTES = 65_536

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from tournament.match.events import Fault, TeamEntry
+from pydantic import BaseModel, ConfigDict
 
 Row = dict[str, Any]
+PATIENCE_S = 2.0
+"""The referee waits this long past a limit, so that a report can say by how much a team was late."""
+
+
+class FrozenModel(BaseModel):
+    """A record that refuses unknown fields and changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TeamEntry(FrozenModel):
+    """A team as its match began: what to call it, what kind of thing it is, and where it is."""
+
+    name: str
+    kind: str
+    where: str
+
+
+class Fault(FrozenModel):
+    """Why there is no row: a kind of few different values, and a sentence."""
+
+    kind: Literal["silent", "connection", "status", "not JSON", "too large", "crashed", "killed", "missing"]
+    detail: str
+
+
 NO_ROW = Fault(kind="missing", detail="the output file has no row for it")
 
 

@@ -10,9 +10,7 @@ from agents.answering.answerer import Answerer
 from agents.core.deadline import MARGIN_SECONDS, Deadline
 from agents.core.errors import QuestionError
 from agents.core.schema import LETTERS, read_question
-from tournament.match.context import PATIENCE_S
-from tournament.match.events import Fault, TeamEntry
-from tournament.teams.protocol import QuestionRequest, Row, TeamFaultError
+from tournament.teams.protocol import PATIENCE_S, Fault, QuestionRequest, Row, TeamEntry, TeamFaultError
 
 
 class QuestionSource(Protocol):

@@ -6,9 +6,10 @@ import pytest
 from arena_fakes import FakeClock, Item, ScriptedFolder, ScriptedTeam, good_team, on_time, play, question
 
 from agents.core.errors import FileError, InputError
-from tournament.match.events import Fault, RunFinished
+from tournament.match.events import RunFinished
 from tournament.match.keys import KeyView, ProofJudge
 from tournament.match.referee import MatchPlan
+from tournament.teams.protocol import Fault
 
 B = {"answer": "B"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from arena_fakes import FEBRUARY, FakeClock, Item, ScriptedTeam, good_team, on_time, play, question
 
-from tournament.match.events import Fault
 from tournament.match.referee import MatchPlan
+from tournament.teams.protocol import Fault
 
 B = {"answer": "B", "reasoning": "So it is."}
 SILENT = Fault(kind="silent", detail="nothing came")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from arena_fakes import FakeClock, Item, ScriptedTeam, good_team, on_time, play, question
 
-from tournament.match.events import Fault
 from tournament.match.keys import ProofJudge
 from tournament.match.referee import MatchPlan
 from tournament.report.calibration import calibration
 from tournament.report.losses import losses
+from tournament.teams.protocol import Fault
 
 B = {"answer": "B"}
 

@@ -8,11 +8,11 @@ import pytest
 from arena_fakes import FakeClock, Item, ScriptedFolder, ScriptedTeam, good_team, on_time, play, question
 
 from agents.core.errors import FileError
-from tournament.match.events import Fault, TeamEntry
 from tournament.match.keys import KeyView
 from tournament.match.referee import MatchPlan
 from tournament.match.scoreboard import Scoreboard
 from tournament.report.page import render_report, summary
+from tournament.teams.protocol import Fault, TeamEntry
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'`{{ 7*7 }}{% raw %}</title></style>&lt;b&gt;"
 ALLOWED_TAGS = {
