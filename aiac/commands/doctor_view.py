@@ -24,7 +24,7 @@ def progress_line(finding: Finding) -> str:
 
 
 def findings_table(target: str, edition: Edition, findings: Sequence[Finding]) -> Table:
-    """A row a check; where something is wrong also what is expected and what mends it."""
+    """A row a check; a fault also shows what is expected and the fix."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -53,7 +53,7 @@ def _outcome(finding: Finding) -> Text:
     from rich.text import Text
 
     text = Text(printable(finding.found))
-    if finding.mend:
+    if finding.fix:
         text.append(f"\nexpected: {finding.expected}", style="dim")
-        text.append(f"\nmend: {finding.mend}", style="bold")
+        text.append(f"\nfix: {finding.fix}", style="bold")
     return text

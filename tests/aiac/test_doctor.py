@@ -12,11 +12,10 @@ from loopback import serving
 from rich.console import Console
 
 from agents.core.errors import InputError
-from agents.core.rules import broken_question_rule, load_edition
+from agents.core.rules import load_edition
 from aiac.cli import run
-from aiac.commands.doctor import read_sizes, sample_questions
+from aiac.commands.doctor import read_sizes
 from aiac.commands.doctor_view import findings_table, verdict_line
-from aiac.commands.token_counter import TokenCounter
 from tournament.doctor.finding import Finding
 
 FEBRUARY = load_edition("feb2026_iitd")
@@ -25,7 +24,7 @@ LONG = Finding(
     "fail",
     "[red]found[/red] \x1b[31m" + "outputs/" + "x" * 100 + "/end-of-found",
     "what is expected, in more words than one line of the narrow column holds",
-    "Mend it as this sentence says, which goes on over several lines to its very end.",
+    "Fix it as this sentence says, which goes on over several lines to its very end.",
 )
 
 
@@ -55,10 +54,10 @@ def test_a_sound_submission_ends_with_0(doctor, tmp_path):
     assert ran.out.splitlines()[-1].endswith(" ok")
 
 
-def test_a_submission_with_a_fault_ends_with_1_and_says_what_to_mend(doctor, tmp_path):
+def test_a_submission_with_a_fault_ends_with_1_and_says_what_to_fix(doctor, tmp_path):
     ran = doctor(str(sound_submission(tmp_path / "team", answer=ANSWER.replace("ABCD", "abcd"))), "--sizes", "1")
     assert ran.code == 1
-    assert "mend: Emit" in ran.out
+    assert "fix: Emit" in ran.out
     assert ran.out.splitlines()[-1].startswith("1 fail; ")
 
 
@@ -72,7 +71,7 @@ def test_findings_come_as_json(doctor, tmp_path):
         "verdict": "ok",
         "found": "max_new_tokens: 512",
         "expected": "max_new_tokens: 512, as the starter kit has it",
-        "mend": "",
+        "fix": "",
     }
 
 
@@ -120,22 +119,6 @@ def test_sizes_are_separated_by_spaces_or_commas():
     assert read_sizes("1 2, 20,200") == [1, 2, 20, 200]
 
 
-@pytest.mark.parametrize("edition", ["jul2025_iisc", "oct2025_aiac", "feb2026_iitd"])
-def test_samples_are_proved_questions_that_pass_the_filter_and_spread_their_keys(edition):
-    rules = load_edition(edition)
-    counter = TokenCounter("words", lambda text: len(text.split()))
-    rows = sample_questions(20, rules, counter, seed=0)
-    assert len({row["question"] for row in rows}) == 20
-    assert all(broken_question_rule(row, counter.count, rules) is None for row in rows)
-    assert {row["answer"] for row in rows} == set("ABCD")
-    assert rows == sample_questions(20, rules, counter, seed=0)
-
-
-def test_a_tokenizer_that_lets_no_puzzle_pass_is_refused():
-    with pytest.raises(InputError, match="by which only 0 of our puzzles pass"):
-        sample_questions(1, FEBRUARY, TokenCounter("huge", lambda text: 1000), seed=0)
-
-
 @pytest.mark.parametrize("width", [80, 200])
 def test_nothing_is_cut_in_a_pipe_and_what_a_team_wrote_is_plain_text(width):
     file = io.StringIO()
@@ -145,7 +128,7 @@ def test_nothing_is_cut_in_a_pipe_and_what_a_team_wrote_is_plain_text(width):
     assert "…" not in shown
     # Long words are folded at the column's edge: without white space every word is whole again.
     squeezed = "".join(shown.split())
-    for text in ("[red]found[/red]", r"\x1b[31m", "x" * 30, "end-of-found", LONG.expected, LONG.mend):
+    for text in ("[red]found[/red]", r"\x1b[31m", "x" * 30, "end-of-found", LONG.expected, LONG.fix):
         pieces = text.split() if " " in text else [text]
         assert all(piece in squeezed for piece in pieces), text
     assert "\x1b" not in shown

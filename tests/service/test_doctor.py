@@ -1,4 +1,4 @@
-"""This project's own service, examined by `aiac doctor` over a real socket: its A-agent's side has nothing to mend."""
+"""This project's own service, examined by `aiac doctor` over a real socket: its A-agent's side has nothing to fix."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def samples(number: int) -> list[dict]:
 
 
 @pytest.mark.anyio
-async def test_the_a_agents_side_of_this_service_has_nothing_to_mend() -> None:
+async def test_the_a_agents_side_of_this_service_has_nothing_to_fix() -> None:
     ready = asyncio.Event()
     settings = load_settings(port=0, grace_seconds=10)
     reserved = reserve_port("127.0.0.1", 0)

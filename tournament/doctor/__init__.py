@@ -1,1 +1,1 @@
-"""The examination of a submission folder or a service before a tournament: what is wrong, and what mends it."""
+"""The examination of a submission folder or a service before a tournament: faults, each with its fix."""

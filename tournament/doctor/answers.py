@@ -37,7 +37,7 @@ def answer_findings(questions: Sequence[Row], rows: Sequence[Any], examination: 
         not broken,
         f"{len(rows) - len(broken)} of {len(rows)} are one" + (f"; {named(broken)}" if broken else ""),
         expected=f"each exactly one upper-case letter of {letters}",
-        mend='Emit {"answer": "B", "reasoning": "…"} with one upper-case letter; everything else scores nothing.',
+        fix='Emit {"answer": "B", "reasoning": "…"} with one upper-case letter; everything else scores nothing.',
     )
     valid = {place: parsed_row(row) for place, row in enumerate(rows) if place not in broken}
     if not valid:
@@ -56,7 +56,7 @@ def _reasonings(valid: Mapping[int, Row], limit: int) -> Finding:
         most <= limit and not missing,
         f"at most {most} words (row {place + 1})" + (f"; without one: {missing}" if missing else ""),
         expected=f"one with each, of at most {limit} words",
-        mend=f"Give every answer a reasoning and cut it after {limit} words (agents.core.rules.clip_words).",
+        fix=f"Give every answer a reasoning and cut it after {limit} words (agents.core.rules.clip_words).",
         otherwise="warning",
     )
 
@@ -72,6 +72,6 @@ def _letters(questions: Sequence[Row], valid: Mapping[int, Row], letters: str) -
         max(counts.values()) <= COLLAPSED_SHARE * len(valid),
         found,
         expected="no letter in more than three quarters; the keys are spread evenly",
-        mend="The agent says one letter whatever is asked: look for a collapsed model or an uncorrected position bias.",
+        fix="The agent says one letter whatever is asked: look for a collapsed model or an uncorrected position bias.",
         otherwise="warning",
     )

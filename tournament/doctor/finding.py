@@ -11,20 +11,20 @@ from agents.core.deadline import Clock
 from agents.core.rules import CountTokens, Edition
 from tournament.teams.protocol import Row
 
-Verdict = Literal["ok", "warning", "fail", "not checked"]
+FindingVerdict = Literal["ok", "warning", "fail", "not checked"]
 MAX_NAMED = 3
 """Rows that a sentence names; of more it gives the number."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check's outcome. ``mend`` says what to do in one sentence; it is empty only where nothing is to be done."""
+    """One check's outcome. ``fix`` says what to do in one sentence; it is empty where nothing is wrong."""
 
     check: str
-    verdict: Verdict
+    verdict: FindingVerdict
     found: str
     expected: str = ""
-    mend: str = ""
+    fix: str = ""
 
     def to_json(self) -> dict[str, str]:
         return asdict(self)
@@ -48,7 +48,7 @@ class Examination:
     """Waited past the limit of a request, so that a finding can say by how much it is late."""
     run_patience_s: float = 60.0
     """As ``patience_s``, for a run: a model that loads too slowly is late by much more."""
-    probe_s: float = 5.0
+    no_model_timeout_s: float = 5.0
     """For a reply that needs no model: /health, /ready, and to what is no question."""
     clock: Clock = time.monotonic
 
@@ -59,11 +59,11 @@ def judged(
     found: str,
     *,
     expected: str = "",
-    mend: str,
+    fix: str,
     otherwise: Literal["warning", "fail"] = "fail",
 ) -> Finding:
-    """``ok`` when ``good``, else ``otherwise`` with what mends it."""
-    return Finding(check, "ok", found, expected) if good else Finding(check, otherwise, found, expected, mend)
+    """``ok`` when ``good``, else ``otherwise`` with the ``fix``."""
+    return Finding(check, "ok", found, expected) if good else Finding(check, otherwise, found, expected, fix)
 
 
 def unchecked(check: str, reason: str) -> Finding:

@@ -35,7 +35,7 @@ def question_findings(rows: Sequence[Any], examination: Examination) -> Iterator
         not broken,
         f"{len(valid)} of {len(rows)} pass" + (f"; {named(broken)}" if broken else ""),
         expected=f"all of them; fewer than {share:.0%} disqualify",
-        mend="Check every question with agents.core.rules.broken_question_rule before it is written; if not, ask anew.",
+        fix="Check every question with agents.core.rules.broken_question_rule before it is written; if not, ask anew.",
         otherwise="warning" if rows and len(valid) >= share * len(rows) else "fail",
     )
     if not valid:
@@ -59,7 +59,7 @@ def _keys(valid: Mapping[int, Row], letters: str) -> Finding:
         not wrong,
         named(wrong) if wrong else f"each begins with one of {letters}",
         expected=f"one upper-case letter of {letters}",
-        mend="Write the key as one upper-case letter; with any other nobody can be right, and an oracle drops it.",
+        fix="Write the key as one upper-case letter; with any other nobody can be right, and an oracle drops it.",
     )
 
 
@@ -75,7 +75,7 @@ def _readable(valid: Mapping[int, Row]) -> Finding:
         not unreadable,
         named(unreadable) if unreadable else "each has a text and distinct choices",
         expected="a question text and four different choices",
-        mend="Drop questions whose text is empty or whose choices repeat, though the filter lets them through.",
+        fix="Drop questions whose text is empty or whose choices repeat, though the filter lets them through.",
         otherwise="warning",
     )
 
@@ -93,7 +93,7 @@ def _letters(rows: Sequence[Row], letters: str) -> Finding:
         float(chisquare([counts[letter] for letter in letters]).pvalue) >= UNLIKELY,
         found,
         expected="about as many of each",
-        mend="Draw the place of the right choice at random: an opponent that learns your favourite letter is right.",
+        fix="Draw the place of the right choice at random: an opponent that learns your favourite letter is right.",
         otherwise="warning",
     )
 
@@ -105,7 +105,7 @@ def _duplicates(rows: Sequence[Row]) -> Finding:
         not repeats,
         f"{repeats} of {len(rows)} ({repeats / len(rows):.0%}) repeat an earlier one",
         expected="none",
-        mend="Remember what has been asked and draw again: questions that repeat look hard-coded, which is forbidden.",
+        fix="Remember what has been asked and draw again: questions that repeat look hard-coded, which is forbidden.",
         otherwise="fail" if repeats > len(rows) / 2 else "warning",
     )
 
@@ -126,7 +126,7 @@ def _tokens(valid: Mapping[int, Row], examination: Examination) -> Finding:
         most < edition.question_tokens - CLOSE_TOKENS,
         f"at most {most} (row {place + 1}), by the tokenizer of {examination.tokenizer}",
         expected=f"fewer than {edition.question_tokens}{announced}",
-        mend=f"Stay {CLOSE_TOKENS} tokens below the limit, since the organisers' tokenizer may count a few more.",
+        fix=f"Stay {CLOSE_TOKENS} tokens below the limit, since the organisers' tokenizer may count a few more.",
         otherwise="warning",
     )
 
@@ -141,7 +141,7 @@ def _explanations(valid: Mapping[int, Row], limit: int) -> Finding:
         most <= limit and not missing,
         found,
         expected=f"one with each, of at most {limit} words",
-        mend=f"Write an explanation with every question and cut it after {limit} words (agents.core.rules.clip_words).",
+        fix=f"Write an explanation with every question and cut it after {limit} words (agents.core.rules.clip_words).",
         otherwise="warning",
     )
 
@@ -158,6 +158,6 @@ def _banned(valid: Mapping[int, Row], kinds: Sequence[str]) -> Finding:
         not banned,
         named(banned) if banned else "none",
         expected="no question that asks " + " or ".join(repr(kind) for kind in kinds),
-        mend="Leave out the kinds of question that this edition's notices forbid.",
+        fix="Leave out the kinds of question that this edition's notices forbid.",
         otherwise="warning",
     )

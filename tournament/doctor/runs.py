@@ -108,22 +108,22 @@ def _run_finding(check: str, batch: Batch, number: int, elapsed_s: float, limit_
     expected = f"{check} within {limit_s:g} s, the start included"
     took = f"{elapsed_s:.1f} s of {limit_s:g}"
     if batch.fault is not None:
-        mend = f"Run python -m agents.{thing}_agent in the folder by hand with --verbose and mend what it says."
+        fix = f"Run python -m agents.{thing}_agent in the folder by hand with --verbose and fix what it says."
         if batch.fault.kind == "killed":
-            mend = "Make the run end by itself and in time; the organisers do not wait."
-        return Finding(check, "fail", f"{printable(batch.fault.detail)}; after {took}", expected, mend)
+            fix = "Make the run end by itself and in time; the organisers do not wait."
+        return Finding(check, "fail", f"{printable(batch.fault.detail)}; after {took}", expected, fix)
     given = len(batch.rows) + batch.surplus
     if given != number:
-        mend = f"Write one row for every {thing} that is wanted, in order; null where there is none."
+        fix = f"Write one row for every {thing} that is wanted, in order; null where there is none."
         if number == 1:
-            mend = "Answer a list of one with a list of one; a bare string is spread into its characters."
-        return Finding(check, "fail", f"{plural(given, 'row')} ({took})", f"{plural(number, 'row')}", mend)
+            fix = "Answer a list of one with a list of one; a bare string is spread into its characters."
+        return Finding(check, "fail", f"{plural(given, 'row')} ({took})", f"{plural(number, 'row')}", fix)
     return judged(
         check,
         elapsed_s <= limit_s,
         took,
         expected=expected,
-        mend="Load less or faster, or do less an item; what is late is ignored.",
+        fix="Load less or faster, or do less an item; what is late is ignored.",
     )
 
 
@@ -131,23 +131,23 @@ def _filtered_copy(folder: Path, name: str, rows: int, passed: int) -> Finding:
     filtered = f"filtered_{name}"
     path, check = f"{OUTPUTS}/{filtered}", filtered.removesuffix(".json").replace("_", " ")
     what = "the rows that pass the filter" if name == QUESTIONS else "every row, null where it fails the filter"
-    mend = f"Write {path} beside {OUTPUTS}/{name}, with {what}."
+    fix = f"Write {path} beside {OUTPUTS}/{name}, with {what}."
     try:
         value = parse_json(read_regular(folder / OUTPUTS, filtered, MAX_ROW_BYTES * (rows + 1)))
     except FileNotFoundError:
-        return Finding(check, "fail", f"no {path}", what, mend)
+        return Finding(check, "fail", f"no {path}", what, fix)
     except (OSError, ValueError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        return Finding(check, "fail", f"{path} cannot be read: {printable(str(reason))[:200]}", what, mend)
+        return Finding(check, "fail", f"{path} cannot be read: {printable(str(reason))[:200]}", what, fix)
     if not isinstance(value, list):
-        return Finding(check, "fail", f"{path} is no list", what, mend)
+        return Finding(check, "fail", f"{path} is no list", what, fix)
     kept = sum(row is not None for row in value)
     return judged(
         check,
         kept == passed,
         f"{plural(kept, 'row')} that pass",
         expected=f"{passed} of {rows}, by the filter here",
-        mend=mend,
+        fix=fix,
         otherwise="warning",
     )
 
@@ -159,7 +159,7 @@ def _conduct(thing: str, runs: _Runs) -> Iterator[Finding]:
         not runs.notes,
         "; ".join(map(printable, runs.notes)) or f"nothing outside {OUTPUTS}/, exit code 0",
         expected=f"files in {OUTPUTS}/ only, exit code 0, as many rows as wanted",
-        mend=f"Write to {OUTPUTS}/ only, and end with exit code 0.",
+        fix=f"Write to {OUTPUTS}/ only, and end with exit code 0.",
         otherwise="warning",
     )
     yield judged(
@@ -167,6 +167,6 @@ def _conduct(thing: str, runs: _Runs) -> Iterator[Finding]:
         runs.output_bytes <= LOUD_BYTES,
         f"at most {runs.output_bytes:,} bytes in a run",
         expected=f"at most {LOUD_BYTES:,} bytes; over {MAX_OUTPUT_BYTES:,} a run is ended",
-        mend="Print less: a pipe that nobody reads fast enough holds the agent up.",
+        fix="Print less: a pipe that nobody reads fast enough holds the agent up.",
         otherwise="warning",
     )

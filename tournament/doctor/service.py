@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from tournament.doctor.answers import answer_findings
+from tournament.doctor.client import ANSWER_TARGETS, ServiceClient
 from tournament.doctor.finding import Examination, Finding, Say, judged, named, plural, unchecked
-from tournament.doctor.probe import ANSWER_TARGETS, Probe
 from tournament.doctor.questions import question_findings
 from tournament.doctor.robustness import alias_finding, burst_finding, malformed_finding, shapes_finding
 from tournament.match.context import Delivered, timed
@@ -33,24 +33,24 @@ def service_findings(
 
     Raises InputError for an address that is none, MissingExtraError.
     """
-    probe = Probe.open(url, key, examination)
+    client = ServiceClient.open(url, key, examination)
     team = HttpTeam(url, key=key)
     try:
-        if not (yield from _alive(probe)):
+        if not (yield from _alive(client)):
             yield unchecked("answers and questions", "nothing speaks HTTP there")
             return
-        yield from _answers(probe, team, say)
-        yield from _questions(probe, team, say)
+        yield from _answers(client, team, say)
+        yield from _questions(client, team, say)
     finally:
         team.close()
-        probe.close()
+        client.close()
 
 
-def _alive(probe: Probe) -> Generator[Finding, None, bool]:
-    for target, mend in ALIVE.items():
-        found = probe.get(target)
+def _alive(client: ServiceClient) -> Generator[Finding, None, bool]:
+    for target, fix in ALIVE.items():
+        found = client.get(target)
         if found.fault is not None:
-            yield Finding(f"GET {target}", "fail", found.fault.detail, "HTTP status 200", mend)
+            yield Finding(f"GET {target}", "fail", found.fault.detail, "HTTP status 200", fix)
             if found.fault.kind == "connection":
                 return False
             continue
@@ -61,19 +61,19 @@ def _alive(probe: Probe) -> Generator[Finding, None, bool]:
             status == 200,
             "not served" if missing else f"HTTP status {status} in {found.elapsed_s:.2f} s",
             expected="HTTP status 200",
-            mend=mend,
+            fix=fix,
             otherwise="warning" if missing else "fail",
         )
     return True
 
 
-def _answers(probe: Probe, team: HttpTeam, say: Say) -> Iterator[Finding]:
-    examination = probe.examination
+def _answers(client: ServiceClient, team: HttpTeam, say: Say) -> Iterator[Finding]:
+    examination = client.examination
     limit_s = examination.edition.answer_seconds
-    target, found = _first_served({target: partial(probe.ask, target) for target in ANSWER_TARGETS})
+    target, found = _first_served({target: partial(client.ask, target) for target in ANSWER_TARGETS})
     if target is None:
-        mend = "Serve POST /answer (or /answer_question); without it this service has no A-agent."
-        yield Finding("POST /answer", "fail", "not served", "an answer in the canonical form", mend)
+        fix = "Serve POST /answer (or /answer_question); without it this service has no A-agent."
+        yield Finding("POST /answer", "fail", "not served", "an answer in the canonical form", fix)
         return
     yield _first("answer", found, limit_s)
     given: dict[int, Any] = {}
@@ -89,26 +89,26 @@ def _answers(probe: Probe, team: HttpTeam, say: Say) -> Iterator[Finding]:
     asked = [examination.samples[place] for place in given]
     yield from answer_findings(asked, list(given.values()), examination)
     say("sending every shape of a question, and what is none")
-    yield shapes_finding(probe, target)
-    yield malformed_finding(probe, target)
+    yield shapes_finding(client, target)
+    yield malformed_finding(client, target)
     say(f"asking {examination.burst} at the same time")
-    yield burst_finding(probe, target)
+    yield burst_finding(client, target)
     if target == "/answer":
-        yield alias_finding(probe, "/answer_question", probe.ask("/answer_question"), "answer")
+        yield alias_finding(client, "/answer_question", client.ask("/answer_question"), "answer")
 
 
-def _questions(probe: Probe, team: HttpTeam, say: Say) -> Iterator[Finding]:
-    examination = probe.examination
+def _questions(client: ServiceClient, team: HttpTeam, say: Say) -> Iterator[Finding]:
+    examination = client.examination
     edition = examination.edition
     limit_s = edition.question_seconds
     timeout_s = limit_s + examination.patience_s
     body = json.dumps({"topic": request_for(edition, 1, 0, 0, None).topic}).encode()
-    alias = partial(probe.post, "/generate_question", b"{}", timeout_s)
-    usual = partial(probe.post, "/question", body, timeout_s)
+    alias = partial(client.post, "/generate_question", b"{}", timeout_s)
+    usual = partial(client.post, "/question", body, timeout_s)
     target, found = _first_served({"/question": usual, "/generate_question": alias})
     if target is None:
-        mend = "Serve POST /question (or /generate_question); without it this service has no Q-agent."
-        yield Finding("POST /question", "fail", "not served", "a question in the canonical form", mend)
+        fix = "Serve POST /question (or /generate_question); without it this service has no Q-agent."
+        yield Finding("POST /question", "fail", "not served", "a question in the canonical form", fix)
         return
     yield _first("question", found, limit_s)
     given: dict[int, Any] = {}
@@ -120,7 +120,7 @@ def _questions(probe: Probe, team: HttpTeam, say: Say) -> Iterator[Finding]:
     if given:
         yield from question_findings(list(given.values()), examination)
     if target == "/question":
-        yield alias_finding(probe, "/generate_question", alias(), "question")
+        yield alias_finding(client, "/generate_question", alias(), "question")
 
 
 def _first_served(targets: dict[str, Callable[[], Delivered]]) -> tuple[str | None, Delivered]:
@@ -140,13 +140,13 @@ def _first(thing: str, found: Delivered, limit_s: float) -> Finding:
     after = f"{found.elapsed_s:.2f} s"
     status = found.value.status
     if status in NO_ENTRY:
-        mend = "Set AIAC_HOME_API_KEY to the bearer key that the service asks for, and examine it again."
-        return Finding(check, "fail", f"HTTP status {status}", expected, mend)
+        fix = "Set AIAC_HOME_API_KEY to the bearer key that the service asks for, and examine it again."
+        return Finding(check, "fail", f"HTTP status {status}", expected, fix)
     if status != 200:
-        mend = f"Answer every good request for a {thing} with status 200, also when much goes wrong behind it."
-        return Finding(check, "fail", f"HTTP status {status} after {after}", expected, mend)
-    mend = "Ask yourself a question before GET /ready says 200, so that no opponent pays for the warming up."
-    return judged(check, found.elapsed_s <= limit_s, after, expected=expected, mend=mend)
+        fix = f"Answer every good request for a {thing} with status 200, also when much goes wrong behind it."
+        return Finding(check, "fail", f"HTTP status {status} after {after}", expected, fix)
+    fix = "Ask yourself a question before GET /ready says 200, so that no opponent pays for the warming up."
+    return judged(check, found.elapsed_s <= limit_s, after, expected=expected, fix=fix)
 
 
 def _growing(
@@ -189,6 +189,6 @@ def _growing(
             not faults,
             f"late or missing: {named(faults, thing)}" if faults else slowest,
             expected=f"each within {limit_s:g} s",
-            mend=f"Give every {thing} a deadline below the limit and say what is known by then; late is wrong.",
+            fix=f"Give every {thing} a deadline below the limit and say what is known by then; late is wrong.",
         )
         failed = check if faults else ""

@@ -46,7 +46,7 @@ def submission_findings(folder: Path, edition: Edition, free: Callable[[Path], i
         not missing,
         f"not there: {', '.join(missing)}" if missing else ", ".join(THEIRS),
         expected="both files",
-        mend="Copy the missing files from the starter kit: the organisers' own agents read them.",
+        fix="Copy the missing files from the starter kit: the organisers' own agents read them.",
         otherwise="warning",
     )
     yield _disk(folder, free(folder))
@@ -61,8 +61,8 @@ def _source_findings(folder: Path, name: str) -> Iterator[Finding]:
         return
     except (OSError, ValueError, OverflowError, SyntaxError, RecursionError, MemoryError) as error:
         reason = printable(str(error.strerror) if isinstance(error, OSError) else first_line(error))
-        mend = f"Make {path} a plain Python file that parses; the organisers copy and import it."
-        yield Finding(path, "fail", reason, "a plain Python file", mend)
+        fix = f"Make {path} a plain Python file that parses; the organisers copy and import it."
+        yield Finding(path, "fail", reason, "a plain Python file", fix)
         return
     if name not in CLASSES:
         yield Finding(path, "ok", "there, and it parses")
@@ -74,7 +74,7 @@ def _source_findings(folder: Path, name: str) -> Iterator[Finding]:
         found is not None,
         f"there, and it has {wanted}" if found else f"no {wanted} at the top of it",
         expected=f"a class {wanted}",
-        mend=f"Define or import {wanted} at the top level of {path}: the organisers' agent imports it.",
+        fix=f"Define or import {wanted} at the top level of {path}: the organisers' agent imports it.",
     )
     if isinstance(found, ast.ClassDef) and not found.bases:
         faults = interface_faults(found)
@@ -83,7 +83,7 @@ def _source_findings(folder: Path, name: str) -> Iterator[Finding]:
             not faults,
             "; ".join(faults) or "keyword arguments, tokenizer, generate_response",
             expected="__init__(…, **kwargs), .tokenizer, generate_response(message, system_prompt, **kwargs)",
-            mend=f"Give {wanted} what is missing, as the organisers' own agent uses it.",
+            fix=f"Give {wanted} what is missing, as the organisers' own agent uses it.",
         )
     elif found is not None:
         yield unchecked(f"{wanted}'s interface", "it comes from elsewhere, and nothing is imported for this")
@@ -95,8 +95,8 @@ def _settings(folder: Path, name: str, limit: int) -> Finding:
     try:
         value = yaml.safe_load(read_regular(folder, name, MAX_SETTINGS_BYTES))
     except FileNotFoundError:
-        mend = f"Copy {name} from the starter kit: the organisers' own agent reads it."
-        return Finding(name, "warning", "no such file", f"max_new_tokens: {limit}", mend)
+        fix = f"Copy {name} from the starter kit: the organisers' own agent reads it."
+        return Finding(name, "warning", "no such file", f"max_new_tokens: {limit}", fix)
     except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else printable(first_line(error))
         return Finding(name, "fail", f"cannot be read: {reason}", "YAML", f"Copy {name} from the starter kit again.")
@@ -109,25 +109,25 @@ def _settings(folder: Path, name: str, limit: int) -> Finding:
         type(given) is int and given == limit,
         f"max_new_tokens: {shown}" if "max_new_tokens" in value else "no max_new_tokens",
         expected=f"max_new_tokens: {limit}, as the starter kit has it",
-        mend=f"Set max_new_tokens back to {limit}; generation limits must not be changed.",
+        fix=f"Set max_new_tokens back to {limit}; generation limits must not be changed.",
     )
 
 
 def _topics(folder: Path, edition: Edition) -> Finding:
     check, name = "assets/topics.json", "topics.json"
     expected = "the edition's topics: lists of names by category"
-    mend = f"Copy {check} from the starter kit: both agents' command lines read it."
+    fix = f"Copy {check} from the starter kit: both agents' command lines read it."
     try:
         value: Any = json.loads(read_regular(folder / "assets", name, MAX_SETTINGS_BYTES))
     except FileNotFoundError:
-        return Finding(check, "fail", "no such file", expected, mend)
+        return Finding(check, "fail", "no such file", expected, fix)
     except (OSError, ValueError, OverflowError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else printable(first_line(error))
-        return Finding(check, "fail", f"cannot be read: {reason}", expected, mend)
+        return Finding(check, "fail", f"cannot be read: {reason}", expected, fix)
     lists = list(value.values()) if isinstance(value, dict) else []
     names = [name for topics in lists if isinstance(topics, list) for name in topics]
     if not names or not all(isinstance(topics, list) for topics in lists):
-        return Finding(check, "fail", describe(value), expected, mend)
+        return Finding(check, "fail", describe(value), expected, fix)
     known = {topic for topics in edition.topics.values() for topic in topics}
     others = [describe(name) for name in names if name not in known]
     absent = sorted(known - {name for name in names if isinstance(name, str)})
@@ -138,7 +138,7 @@ def _topics(folder: Path, edition: Edition) -> Finding:
         not differs,
         "; ".join(differs) or f"{len(names)} topics",
         expected=expected,
-        mend=f"Take the topics of {edition.title}, or name the edition that you mean by --edition.",
+        fix=f"Take the topics of {edition.title}, or name the edition that you mean by --edition.",
         otherwise="warning",
     )
 
@@ -152,6 +152,6 @@ def _disk(folder: Path, free: int) -> Finding:
         free >= FREE_TO_REST_BYTES,
         found,
         expected=f"at least {decimal(FREE_TO_REST_BYTES)} free",
-        mend="Free some disk: old checkpoints and the hub's cache are the usual finds.",
+        fix="Free some disk: old checkpoints and the hub's cache are the usual finds.",
         otherwise="fail" if free < FREE_TO_RUN_BYTES else "warning",
     )

@@ -41,7 +41,7 @@ def test_each_of_the_four_files_must_be_there(folder, name):
     (folder / "agents" / name).unlink()
     found = by_check(look(folder))[f"agents/{name}"]
     assert (found.verdict, found.found) == ("fail", "no such file")
-    assert found.mend == f"Add agents/{name}; all four files must exist."
+    assert found.fix == f"Add agents/{name}; all four files must exist."
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_model_file_must_give_its_class(folder):
     put(folder, "agents/answer_model.py", "class Agent:\n    pass\n\ndef f():\n    class AAgent: pass\n")
     found = by_check(look(folder))
     assert found["agents/answer_model.py"].verdict == "fail"
-    assert "AAgent" in found["agents/answer_model.py"].mend
+    assert "AAgent" in found["agents/answer_model.py"].fix
     assert "AAgent's interface" not in found
 
 
@@ -122,7 +122,7 @@ def test_a_generation_limit_that_was_changed_fails(folder, name, limit):
     put(folder, name, "max_new_tokens: 2048\n")
     found = by_check(look(folder))[name]
     assert (found.verdict, found.found) == ("fail", "max_new_tokens: 2048")
-    assert found.mend.startswith(f"Set max_new_tokens back to {limit};")
+    assert found.fix.startswith(f"Set max_new_tokens back to {limit};")
 
 
 @pytest.mark.parametrize(

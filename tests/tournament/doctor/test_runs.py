@@ -80,7 +80,7 @@ def test_a_fault_of_a_run_is_found(tmp_path, scripts: dict[str, Any], check: str
     found = examined(tmp_path, **scripts)[check]
     assert found.verdict == verdict
     assert words in found.found
-    assert found.mend
+    assert found.fix
 
 
 def test_after_a_size_that_fails_no_larger_one_is_run(tmp_path):
@@ -132,7 +132,7 @@ def test_a_run_that_hangs_is_ended_and_fails(tmp_path):
     found = by_check(run_findings(folder, replace(short, edition=edition)))["1 question"]
     assert found.verdict == "fail"
     assert found.found.startswith("the run was ended: its time was over; after ")
-    assert found.mend == "Make the run end by itself and in time; the organisers do not wait."
+    assert found.fix == "Make the run end by itself and in time; the organisers do not wait."
 
 
 def test_progress_is_told(tmp_path):

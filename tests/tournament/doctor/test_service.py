@@ -92,7 +92,7 @@ def test_a_fault_of_a_service_is_found(fault, check, verdict, words):
     found = visited(fault)[check]
     assert found.verdict == verdict
     assert words in found.found
-    assert found.mend
+    assert found.fix
 
 
 def test_a_service_without_a_q_agent_fails_for_that_side_only():
@@ -202,7 +202,7 @@ def test_malformed_input_that_hangs_or_breaks_the_service_is_named():
 
     sound = sound_service()
     with serving(lambda target, body: frail(target, body) or sound(target, body)) as service:
-        under = replace(EXAMINED, probe_s=0.5)
+        under = replace(EXAMINED, no_model_timeout_s=0.5)
         found = by_check(service_findings(service.url, under, say=release))["malformed input"]
     assert found.verdict == "fail"
     assert "a number: no whole reply within 0.5 s" in found.found

@@ -18,7 +18,7 @@ ANSWER_TARGETS = {"/answer": "prefixed choices", "/answer_question": "choices by
 
 
 @dataclass(frozen=True)
-class Probe:
+class ServiceClient:
     """A connection, and the rules that replies are read by. A ``Delivered`` of it holds a Reply or a fault."""
 
     url: str
@@ -27,16 +27,16 @@ class Probe:
     examination: Examination
 
     @classmethod
-    def open(cls, url: str, key: str | None, examination: Examination) -> Probe:
+    def open(cls, url: str, key: str | None, examination: Examination) -> ServiceClient:
         """Raises InputError for an address that is none, and MissingExtraError."""
         return cls(url, key, Wire(url, key), examination)
 
-    def another(self) -> Probe:
+    def another(self) -> ServiceClient:
         """The same with a connection of its own."""
         return self.open(self.url, self.key, self.examination)
 
     def get(self, target: str) -> Delivered:
-        return self._request("GET", target, None, self.examination.probe_s)
+        return self._request("GET", target, None, self.examination.no_model_timeout_s)
 
     def post(self, target: str, body: bytes, timeout_s: float) -> Delivered:
         return self._request("POST", target, body, timeout_s)
