@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,10 +22,12 @@ from typing import Any
 
 from agents.core.rules import load_edition
 from benchmarks.reporting import Aims, judge, processor_name
-from tournament.match.context import Court
+from tournament.match.context import MatchContext
+from tournament.match.description import MatchDescription
 from tournament.match.log import EventLog
-from tournament.match.referee import MatchPlan, play_match
+from tournament.match.referee import play_match
 from tournament.match.scoreboard import Scoreboard
+from tournament.match.token_counter import TokenCounter, token_counter
 from tournament.teams.http import HttpTeam
 
 EDITION = "feb2026_iitd"
@@ -91,16 +93,16 @@ def service(latency_ms: float) -> Iterator[str]:
             process.terminate()
 
 
-def measure(questions: int, latency_ms: float, count_tokens: Callable[[str], int]) -> dict[str, Any]:
+def measure(questions: int, latency_ms: float, tokens: TokenCounter) -> dict[str, Any]:
     """One match: its wall time, the referee's processor time, and how it ended."""
     with ExitStack() as stack:
         urls = [stack.enter_context(service(latency_ms)) for _ in range(2)]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         home, away = (HttpTeam(url, seeded=True) for url in urls)
         log = stack.enter_context(EventLog(folder / "log.jsonl"))
-        court = Court(load_edition(EDITION), count_tokens, log, Scoreboard())
+        context = MatchContext(MatchDescription(load_edition(EDITION), tokens, questions), log, Scoreboard())
         wall_s, cpu_s = time.perf_counter(), time.process_time()
-        board = play_match(court, MatchPlan(questions), home, away)
+        board = play_match(context, home, away)
         cpu_s, wall_s = time.process_time() - cpu_s, time.perf_counter() - wall_s
         home.close()
         away.close()
@@ -115,15 +117,15 @@ def measure(questions: int, latency_ms: float, count_tokens: Callable[[str], int
     }
 
 
-def report(short: int, long: int, latency_ms: float, count_tokens: Callable[[str], int], name: str) -> dict[str, Any]:
+def report(short: int, long: int, latency_ms: float, tokens: TokenCounter) -> dict[str, Any]:
     """Short matches with a latency, a long one without, and the aims beside what was measured."""
-    matches = sorted((measure(short, latency_ms, count_tokens) for _ in range(MATCHES)), key=lambda m: m["cpu_percent"])
-    longest = measure(long, 0.0, count_tokens)
+    matches = sorted((measure(short, latency_ms, tokens) for _ in range(MATCHES)), key=lambda m: m["cpu_percent"])
+    longest = measure(long, 0.0, tokens)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     median = matches[MATCHES // 2]["cpu_percent"]
     return {
         "processor": processor_name(),
-        "tokenizer": name,
+        "tokenizer": tokens.name,
         "short": matches,
         "long": longest,
         "aims": judge({"referee_cpu_percent": median, "long_match_peak_rss_mb": peak_mb}, AIMS),
@@ -141,12 +143,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.serve is not None:
         serve(options.serve / 1000)
     elif options.quick:
-        print(json.dumps(report(2, 4, 1.0, lambda text: len(text.split()), "words"), indent=2))
+        print(json.dumps(report(2, 4, 1.0, TokenCounter("words", lambda text: len(text.split()))), indent=2))
     else:
-        from aiac.commands.token_counter import token_counter
+        from aiac.commands.models import find_or_pull
 
-        counter = token_counter()
-        found = report(options.questions, options.long, options.latency_ms, counter.count, counter.name)
+        found = report(options.questions, options.long, options.latency_ms, token_counter(find_or_pull))
         print(json.dumps(found, indent=2))
 
 

@@ -8,7 +8,7 @@ Families: syllogisms, linear and circular seating, blood relations, series, trut
 """
 
 from puzzles.difficulty import LEVELS
-from puzzles.generator import FAMILIES, generate, stream, verify
+from puzzles.generator import FAMILIES, generate, proved_key, stream, verify
 from puzzles.puzzle import DifficultyError, ProofError, Puzzle, PuzzleError, UnknownFamilyError
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "PuzzleError",
     "UnknownFamilyError",
     "generate",
+    "proved_key",
     "stream",
     "verify",
 ]

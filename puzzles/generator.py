@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -94,6 +94,17 @@ def verify(puzzle: Puzzle) -> None:
             raise ProofError(f"{name}: found {getattr(puzzle, name)!r}; expected {value!r}, as the structure proves")
     if not _well_formed(puzzle):
         raise ProofError("puzzle: found a text that is too long, or choices that are not four distinct texts")
+
+
+def proved_key(puzzle: Puzzle, question: str, choices: Sequence[str]) -> int | None:
+    """Prove ``puzzle`` anew and return the place of its key in ``choices``, which may be in any order.
+
+    None where the puzzle asks another question or offers other choices. Raises as ``verify`` does.
+    """
+    verify(puzzle)
+    if question != puzzle.question or sorted(choices) != sorted(puzzle.choices):
+        return None
+    return choices.index(puzzle.choices[puzzle.key])
 
 
 def _puzzle(maker: Family[Any], structure: Any, proof: Proof) -> Puzzle:

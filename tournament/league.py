@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.support.missing_package import missing_package
 from tournament.match.scoreboard import Innings, Scoreboard
+from tournament.teams.names import require_distinct, slug
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +82,19 @@ class League:
 def pairings(names: Iterable[str]) -> list[Pair]:
     """Who plays whom, the home team first: everybody once against everybody, at home about half of the time."""
     return [(a, b) if (i + j) % 2 else (b, a) for (i, a), (j, b) in itertools.combinations(list(enumerate(names)), 2)]
+
+
+def league_logs(source: str, names: Iterable[str], edition: str) -> dict[Pair, str]:
+    """Return the name of each pairing's log, always the same.
+
+    ``source`` names the file of teams in the InputError that is raised when two short names are the same.
+    """
+    short = {name: slug(name) for name in names}
+    require_distinct(source, ((repr(name), slug) for name, slug in short.items()))
+    logs = {(home, away): f"{edition}-{short[home]}-{short[away]}.jsonl" for home, away in pairings(short)}
+    # "a" against "b c" and "a b" against "c" are written alike.
+    require_distinct(source, ((f"{home!r} against {away!r}", log) for (home, away), log in logs.items()))
+    return logs
 
 
 def match_seed(seed: int, pair: Pair) -> int:

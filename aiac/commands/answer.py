@@ -27,7 +27,7 @@ def answer(
     from agents.answering.question_file import read_question_file
     from agents.core.rules import load_edition
     from agents.support.atomic_file import require_writable
-    from aiac.commands.opening import open_ensemble
+    from aiac.commands.shared import open_ensemble
 
     limits = load_edition(edition)
     rows = read_question_file(file)

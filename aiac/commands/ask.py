@@ -75,7 +75,7 @@ def ask(
 def _model(ensemble: str, edition: Edition) -> LazyModel:
     from agents.ensemble.loading import find_ensemble
     from agents.ensemble.question_source import LazyModel
-    from aiac.commands.opening import open_ensemble
+    from aiac.commands.shared import open_ensemble
 
     find_ensemble(ensemble)  # a wrong name is said at once, whether it is needed or not
     return LazyModel(lambda: open_ensemble(ensemble), edition)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -14,14 +14,9 @@ from agents.core.rules import DEFAULT_EDITION
 from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 if TYPE_CHECKING:
-    from agents.core.rules import Edition
     from agents.ensemble.loading import FindModel
-    from tournament.bundle.building import CpuDtype, Report
+    from tournament.bundle.building import CpuDtype
     from tournament.bundle.record import Record
-    from tournament.teams.protocol import Row
-
-EXAMPLES = 2
-"""Worked questions a topic, which the organisers' own Q-agent quotes in its prompts."""
 
 
 def bundle(
@@ -55,7 +50,9 @@ def bundle(
     from agents.core.rules import load_edition
     from agents.ensemble.loading import find_ensemble
     from agents.models.store import ModelStore, resolve_model
-    from tournament.bundle.building import Order, build_bundle
+    from aiac.commands.shared import puzzle_source
+    from tournament.bundle.building import BundleRequest, build_bundle
+    from tournament.bundle.kit import worked_examples
 
     if check:
         _compare(out)
@@ -68,19 +65,19 @@ def bundle(
         return resolve_model(name, store)
 
     tried = rehearse and models == "inside"
-    order = Order(
+    request = BundleRequest(
         edition=rules,
         ensemble=path,
         engine=engine,
         find_base=find_base if models == "inside" else None,
         rehearse=partial(rehearsal, path, find_base, engine, progress.print) if tried else None,
-        examples=worked_examples(rules),
+        examples=worked_examples(rules, puzzle_source()),
         kit=kit,
     )
-    typer.echo(summary(out, build_bundle(out, order, replace=force, report=progress.print)))
+    typer.echo(summary(out, build_bundle(out, request, replace=force, report=progress.print)))
 
 
-def rehearsal(ensemble: Path, find_base: FindModel, engine: str, report: Report) -> CpuDtype:
+def rehearsal(ensemble: Path, find_base: FindModel, engine: str, report: Callable[[str], None]) -> CpuDtype:
     """Opens the ensemble; the precision that served, where it was a CPU that computed. Raises NotReadyError.
 
     Raises as ``load_ensemble`` does.
@@ -101,23 +98,6 @@ def rehearsal(ensemble: Path, find_base: FindModel, engine: str, report: Report)
 
     dtype = cast("CpuDtype", asyncio.run(run()))
     return dtype if on_cpu() else None
-
-
-def worked_examples(edition: Edition) -> dict[str, list[Row]]:
-    """Puzzles with proved keys for each of the edition's topics, by topic; all of them pass its filter."""
-    from agents.core.rules import broken_question_rule
-    from agents.core.token_estimate import estimate_tokens
-    from aiac.commands.arena_teams import PuzzleSource
-    from aiac.commands.doctor import MAX_DRAWS
-    from tournament.teams.protocol import QuestionRequest
-
-    source = PuzzleSource()
-    found: dict[str, list[Row]] = {}
-    for topic in (topic for topics in edition.topics.values() for topic in topics):
-        drawn = (source.question(QuestionRequest(topic, None, seed)) for seed in range(EXAMPLES * MAX_DRAWS))
-        fitting = (row for row in drawn if broken_question_rule(row, estimate_tokens, edition) is None)
-        found[topic] = list(islice(fitting, EXAMPLES))
-    return found
 
 
 def summary(out: Path, record: Record) -> str:

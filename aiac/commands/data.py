@@ -41,7 +41,7 @@ def build(
     from rich.console import Console
 
     from aiac.commands.models import find_or_pull
-    from aiac.commands.progress import staged_progress
+    from aiac.commands.shared import staged_progress
     from training.curation.build import build_data
     from training.curation.recipe import DataRecipe
     from training.recipe import read_yaml

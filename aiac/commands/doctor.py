@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.core.errors import FileError, InputError
+from agents.core.errors import InputError
 from agents.core.rules import DEFAULT_EDITION
 
 if TYPE_CHECKING:
-    from agents.core.rules import Edition
-    from aiac.commands.token_counter import TokenCounter
-    from tournament.doctor.finding import Examination, Finding, Say
-    from tournament.teams.protocol import Row
+    from tournament.doctor.finding import Finding
 
 SIZES = "1 2 20 200"
 QUICK_SIZES = "1 2"
 MAX_SIZE = 1000
-MAX_DRAWS = 10
-"""Puzzles drawn for each sample that is wanted, at most: a few do not fit an edition's token limit."""
 
 
 def doctor(
@@ -37,7 +30,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
-    """Examine a submission folder or a service under an edition's rules, and say what to mend.
+    """Examine a submission folder or a service under an edition's rules, and say what to fix.
 
     The exit code is 0 when nothing fails, 1 when something does, 2 for what cannot be examined. A folder's two command
     lines are run in it, as this user. A service that asks for a key gets AIAC_HOME_API_KEY.
@@ -46,13 +39,16 @@ def doctor(
 
     from agents.core.rules import load_edition
     from aiac.commands.doctor_view import findings_table, progress_line, verdict_line
-    from aiac.commands.token_counter import token_counter
+    from aiac.commands.models import find_or_pull
+    from aiac.commands.shared import puzzle_source
+    from tournament.doctor.examine import examine, sample_questions
     from tournament.doctor.finding import Examination, passes
+    from tournament.match.token_counter import token_counter
 
     limits = load_edition(edition)
     numbers = read_sizes(QUICK_SIZES if quick else sizes)
-    counter = token_counter(tokenizer)
-    samples = sample_questions(numbers[-1], limits, counter, seed)
+    counter = token_counter(find_or_pull, tokenizer)
+    samples = sample_questions(numbers[-1], limits, counter, puzzle_source(), seed=seed)
     examination = Examination(limits, counter.count, counter.name, samples, numbers)
     progress = Console(stderr=True, markup=False, highlight=False)
     findings: list[Finding] = []
@@ -71,28 +67,6 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine(target: str, examination: Examination, python: str | None, say: Say) -> Iterator[Finding]:
-    """The findings of every check that applies to ``target``. Raises FileError and InputError for what is no target."""
-    from aiac.commands.arena_teams import side_key
-    from tournament.doctor.finding import unchecked
-    from tournament.doctor.runs import run_findings
-    from tournament.doctor.service import service_findings
-    from tournament.doctor.submission import AGENT_FILES, submission_findings
-
-    if "://" in target:
-        yield from service_findings(target, examination, key=side_key("home"), say=say)
-        return
-    folder = Path(target)
-    if not folder.is_dir():
-        raise FileError(target, "no such folder", "a submission folder, or an address such as http://127.0.0.1:8000")
-    yield from submission_findings(folder, examination.edition)
-    missing = [name for name in AGENT_FILES if not (folder / "agents" / name).is_file()]
-    if missing:
-        yield unchecked("both command lines", f"without {', '.join(missing)} there is no submission to run")
-        return
-    yield from run_findings(folder, examination, python, say)
-
-
 def read_sizes(text: str) -> list[int]:
     """``"1 2 20"`` or ``"1,2,20"`` as numbers. Raises InputError unless they ascend from 1 to ``MAX_SIZE``."""
     words = text.replace(",", " ").split()
@@ -101,21 +75,3 @@ def read_sizes(text: str) -> list[int]:
     if not numbers or len(numbers) != len(words) or not ascending or not 1 <= numbers[0] <= numbers[-1] <= MAX_SIZE:
         raise InputError("sizes", repr(text), f"ascending numbers from 1 to {MAX_SIZE}, such as {SIZES!r}")
     return numbers
-
-
-def sample_questions(number: int, edition: Edition, counter: TokenCounter, seed: int) -> list[Row]:
-    """``number`` puzzles with proved keys on the edition's topics, all of which pass its filter."""
-    from agents.core.rules import broken_question_rule
-    from aiac.commands.arena_teams import PuzzleSource
-    from tournament.match.innings import request_for
-
-    source = PuzzleSource()
-    found: list[Row] = []
-    for index in range(number * MAX_DRAWS):
-        row = source.question(request_for(edition, 1, index, seed, None))
-        if broken_question_rule(row, counter.count, edition) is None:
-            found.append(row)
-        if len(found) == number:
-            return found
-    expected = "a tokenizer that counts English text as the organisers' does"
-    raise InputError("tokenizer", f"{counter.name}, by which only {len(found)} of our puzzles pass", expected)

@@ -22,7 +22,7 @@ def export(
     """
     from agents.ensemble.loading import transformers_openers
     from aiac.commands.models import find_or_pull
-    from aiac.commands.progress import staged_progress
+    from aiac.commands.shared import staged_progress
     from training.recipe import ExportRecipe, read_yaml
     from training.release.export import ExportPlan, export_ensemble
 

@@ -34,7 +34,7 @@ def merge(
     The result is compared with what it should equal on rendered questions; merge.json in the output says how it fared.
     """
     from aiac.commands.models import find_or_pull
-    from aiac.commands.progress import staged_progress
+    from aiac.commands.shared import staged_progress
     from training.merging.merge import merge as merge_adapters
     from training.merging.options import MergeOptions
 

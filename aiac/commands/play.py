@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,15 +14,12 @@ from agents.core.rules import DEFAULT_EDITION
 from agents.support.settings import MATCHES_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from agents.core.rules import Edition
-    from aiac.commands.arena_teams import TeamOptions
-    from aiac.commands.token_counter import TokenCounter
-    from tournament.league import Pair
+    from tournament.match.description import MatchDescription
     from tournament.match.keys import KeyJudge
-    from tournament.match.referee import MatchPlan
     from tournament.match.scoreboard import Scoreboard
+    from tournament.teams.opening import TeamOpener
     from tournament.teams.protocol import AnyTeam
 
 TEAM_HELP = (
@@ -82,10 +79,13 @@ def play(
     from agents.answering.question_file import dump_rows
     from agents.core.rules import load_edition
     from agents.support.atomic_file import require_writable, write_whole
-    from aiac.commands.arena_teams import LEVELS, TeamOptions
-    from aiac.commands.token_counter import token_counter
-    from tournament.match.referee import MatchPlan
+    from aiac.commands.models import find_or_pull
+    from aiac.commands.shared import open_ensemble, puzzle_source
+    from tournament.match.description import MatchDescription
+    from tournament.match.token_counter import token_counter
     from tournament.report.page import summary
+    from tournament.teams.opening import TeamOpener, TeamOptions
+    from tournament.teams.puzzle_source import LEVELS
     from tournament.teams.question_file import read_closed_set
 
     limits = load_edition(edition)
@@ -96,18 +96,20 @@ def play(
     for file in (report, output):
         if file is not None:
             require_writable(file)
-    counter = token_counter(tokenizer)
+    counter = token_counter(find_or_pull, tokenizer)
     closed_set = read_closed_set(tie_break, limits, counter.count) if tie_break else []
-    plan = MatchPlan(questions or limits.default_questions, seed or 0, difficulty, closed_set, counter.name)
-    options = TeamOptions(plan.seed, seed is not None, base_model, python, detail)
+    number = questions or limits.default_questions
+    match = MatchDescription(limits, counter, number, seed or 0, difficulty, closed_set)
+    options = TeamOptions(match.seed, seed is not None, base_model, python, detail)
+    opener = TeamOpener(options, puzzle_source, find_or_pull, open_ensemble)
     try:
-        judges = _judges(panel, options)
+        judges = _judges(panel, opener)
         if round_robin is not None:
-            _league(round_robin, folder, limits, plan, options, counter, judges, output)
+            _play_league(round_robin, folder, match, opener, judges, output)
             return
-        board = _match(str(home), str(away), log, folder, limits, plan, options, counter, judges)
+        board = _play_one((str(home), str(away)), log, folder, match, opener, judges)
     finally:
-        options.close()
+        opener.close()
     if output is not None:
         write_whole(output, dump_rows([summary(board)]))
     if report is not None:
@@ -136,96 +138,41 @@ def _write_report(board: Scoreboard, target: Path) -> None:
     typer.echo(str(target))
 
 
-def _judges(panel: str | None, options: TeamOptions) -> list[KeyJudge]:
-    from aiac.commands.arena_teams import check_puzzle_proof, open_ensemble_once
-    from tournament.match.keys import PanelJudge, ProofJudge
+def _judges(panel: str | None, opener: TeamOpener) -> list[KeyJudge]:
+    from aiac.commands.shared import proved_key
+    from tournament.match.keys import PanelJudge, ProofJudge, proved_letter
 
-    judges: list[KeyJudge] = [ProofJudge(check_puzzle_proof)]
+    judges: list[KeyJudge] = [ProofJudge(partial(proved_letter, proved_key=proved_key))]
     if panel is not None:
-        judges.append(PanelJudge(open_ensemble_once(panel, options), panel, options.runner))
+        judges.append(PanelJudge(opener.ensemble(panel), panel, opener.runner))
     return judges
 
 
-def _match(
-    home: str,
-    away: str,
+def _play_one(
+    specs: tuple[str, str],
     log: Path | None,
     folder: Path,
-    edition: Edition,
-    plan: MatchPlan,
-    options: TeamOptions,
-    counter: TokenCounter,
+    match: MatchDescription,
+    opener: TeamOpener,
     judges: Sequence[KeyJudge],
 ) -> Scoreboard:
-    from aiac.commands.arena_teams import open_both, open_team, side_key
+    """Play the teams of ``specs``, home first. Without a ``log`` a new one is begun in ``folder``."""
+    from tournament.match.log import new_log_path
+    from tournament.teams.names import side_key
+    from tournament.teams.opening import open_both
 
-    first, second = open_both(
-        lambda: open_team(home, options, key=side_key("home")), lambda: open_team(away, options, key=side_key("away"))
+    home, away = open_both(
+        lambda: opener.open(specs[0], key=side_key("home")), lambda: opener.open(specs[1], key=side_key("away"))
     )
-    path = log or default_log(folder, edition.id, first.entry.name, second.entry.name)
-    return play_shown(first, second, path, edition, plan, counter, judges)
+    path = log or new_log_path(folder, match.edition.id, home.entry.name, away.entry.name)
+    return _play_shown(home, away, path, match, judges)
 
 
-def play_shown(
-    home: AnyTeam,
-    away: AnyTeam,
-    path: Path,
-    edition: Edition,
-    plan: MatchPlan,
-    counter: TokenCounter,
-    judges: Sequence[KeyJudge],
-) -> Scoreboard:
-    """Plays a match with a person watching, and closes its teams. Raises as ``play_match`` does."""
-    from rich.console import Console
-
-    from aiac.commands.arena_view import MatchView, result_table
-    from tournament.match.context import Court
-    from tournament.match.log import EventLog
-    from tournament.match.referee import play_match
-    from tournament.match.scoreboard import Scoreboard
-
-    console = Console()
-    try:
-        with EventLog(path) as log, MatchView(console) as view:
-            court = Court(edition, counter.count, log, Scoreboard.of(log.events), observe=view.observe)
-            log.events.clear()
-            board = play_match(court, plan, home, away, judges)
-    finally:
-        home.close()
-        away.close()
-    console.print(result_table(board))
-    console.print(f"log: {path}", markup=False, highlight=False, soft_wrap=True)
-    return board
-
-
-def default_log(folder: Path, edition: str, home: str, away: str) -> Path:
-    """A fresh name in ``folder``, readable and free of whatever a team's name may hold."""
-    from aiac.commands.arena_teams import slug
-
-    time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return folder / f"{edition}-{time}-{slug(home)}-{slug(away)}.jsonl"
-
-
-def league_logs(file: Path, names: Iterable[str], edition: str) -> dict[Pair, str]:
-    """The name of each pairing's log, always the same. Raises InputError for names that short forms confuse."""
-    from aiac.commands.arena_teams import require_distinct, slug
-    from tournament.league import pairings
-
-    short = {name: slug(name) for name in names}
-    require_distinct(str(file), ((repr(name), slug) for name, slug in short.items()))
-    logs = {(home, away): f"{edition}-{short[home]}-{short[away]}.jsonl" for home, away in pairings(short)}
-    # "a" against "b c" and "a b" against "c" are written alike.
-    require_distinct(str(file), ((f"{home!r} against {away!r}", log) for (home, away), log in logs.items()))
-    return logs
-
-
-def _league(
+def _play_league(
     file: Path,
     folder: Path,
-    edition: Edition,
-    plan: MatchPlan,
-    options: TeamOptions,
-    counter: TokenCounter,
+    match: MatchDescription,
+    opener: TeamOpener,
     judges: Sequence[KeyJudge],
     output: Path | None,
 ) -> None:
@@ -233,24 +180,51 @@ def _league(
 
     from agents.answering.question_file import dump_rows
     from agents.support.atomic_file import write_whole
-    from aiac.commands.arena_teams import league_key, open_both, open_team, read_teams
     from aiac.commands.arena_view import league_tables
-    from tournament.league import match_seed, standings
+    from tournament.league import league_logs, match_seed, standings
+    from tournament.teams.names import league_key, read_teams
+    from tournament.teams.opening import open_both
 
     specs = read_teams(file)
 
-    def opener(name: str) -> Callable[[], AnyTeam]:
-        return lambda: open_team(specs[name], options, name=name, key=league_key(name))
+    def open_team(name: str) -> Callable[[], AnyTeam]:
+        return lambda: opener.open(specs[name], name=name, key=league_key(name))
 
-    boards: dict[Pair, Scoreboard] = {}
-    for (home, away), log in league_logs(file, specs, edition.id).items():
-        first, second = open_both(opener(home), opener(away))
-        own = replace(plan, seed=match_seed(plan.seed, (home, away)))
-        boards[home, away] = play_shown(first, second, folder / log, edition, own, counter, judges)
-    league = standings(boards, seed=plan.seed)
+    boards = {}
+    for pair, log in league_logs(str(file), specs, match.edition.id).items():
+        home, away = open_both(*map(open_team, pair))
+        own = replace(match, seed=match_seed(match.seed, pair))
+        boards[pair] = _play_shown(home, away, folder / log, own, judges)
+    league = standings(boards, seed=match.seed)
     console = Console(width=None if Console().is_terminal else 160)
-    for table in league_tables(league, edition):
+    for table in league_tables(league, match.edition):
         console.print(table)
     if output is not None:
-        settings: dict[str, Any] = {"edition": edition.id, "questions": plan.questions, "seed": plan.seed}
+        settings: dict[str, Any] = {"edition": match.edition.id, "questions": match.questions, "seed": match.seed}
         write_whole(output, dump_rows([{**settings, **league.to_json()}]))
+
+
+def _play_shown(
+    home: AnyTeam, away: AnyTeam, path: Path, match: MatchDescription, judges: Sequence[KeyJudge]
+) -> Scoreboard:
+    """Play a match with a person watching, and close its teams. Raises as ``play_match`` does."""
+    from rich.console import Console
+
+    from aiac.commands.arena_view import MatchView, result_table
+    from tournament.match.context import MatchContext
+    from tournament.match.log import EventLog
+    from tournament.match.referee import play_match
+    from tournament.match.scoreboard import Scoreboard
+
+    console = Console()
+    try:
+        with EventLog(path) as log, MatchView(console) as view:
+            context = MatchContext(match, log, Scoreboard.of(log.events), observe=view.observe)
+            log.events.clear()
+            board = play_match(context, home, away, judges)
+    finally:
+        home.close()
+        away.close()
+    console.print(result_table(board))
+    console.print(f"log: {path}", markup=False, highlight=False, soft_wrap=True)
+    return board

@@ -42,7 +42,7 @@ def train(
     from agents.core.errors import InputError
     from aiac.commands.export import show_export
     from aiac.commands.models import find_or_pull
-    from aiac.commands.progress import staged_progress
+    from aiac.commands.shared import staged_progress
     from training.support.processes import processes
     from training.train import load_rows, release, release_opener, release_writers, train_members
 

@@ -48,7 +48,7 @@ def validate(
     from agents.core.deadline import MARGIN_SECONDS
     from agents.core.rules import load_edition
     from agents.support.atomic_file import write_whole
-    from aiac.commands.opening import open_ensemble
+    from aiac.commands.shared import open_ensemble
     from training.curation.labelled_rows import dump_json, named_data
     from training.release.validate import POOL, compare, judge_rows, summarise
 

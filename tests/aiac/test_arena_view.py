@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 
-from arena_fakes import FEBRUARY, FakeClock, count_words, good_team
+from arena_fakes import FEBRUARY, FakeClock, good_team, match_of
 from rich.console import Console
 
 from aiac.commands.arena_view import MatchView, league_tables, live_table, result_table
 from tournament.league import standings
-from tournament.match.context import Court
+from tournament.match.context import MatchContext
 from tournament.match.log import EventLog
-from tournament.match.referee import MatchPlan, play_match
+from tournament.match.referee import play_match
 from tournament.match.scoreboard import Scoreboard
 
 NAME = "[bold red]evil[/bold red] \x1b]0;title\x07"
@@ -21,8 +21,8 @@ SHOWN = r"[bold red]evil[/bold red] \x1b]0;title\x07"
 def watched(path, console: Console, clock: FakeClock) -> Scoreboard:
     home, away = good_team(clock, 4, name=NAME, letter="C"), good_team(clock, 4, name="away")
     with EventLog(path) as log, MatchView(console, clock) as view:
-        court = Court(FEBRUARY, count_words, log, Scoreboard(), observe=view.observe, clock=clock)
-        return play_match(court, MatchPlan(4), home, away)
+        context = MatchContext(match_of(4), log, Scoreboard(), observe=view.observe, clock=clock)
+        return play_match(context, home, away)
 
 
 def text_of(table) -> str:

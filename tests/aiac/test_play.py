@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 from tiny_checkpoint import write_tiny_checkpoint
 
-from agents.core.errors import InputError
 from aiac.cli import run
-from aiac.commands.arena_teams import PuzzleSource, TeamOptions, check_puzzle_proof, open_both, open_team, read_teams
-from aiac.commands.play import default_log
 from tournament.match.log import read_log
 from tournament.match.scoreboard import Scoreboard
-from tournament.teams.protocol import AnyTeam, QuestionRequest
-from tournament.teams.reference import AlwaysFirst
 
 EDITION = "aaipl-2026-02"
 
@@ -169,11 +163,6 @@ def test_what_is_no_log_has_no_report(play, tmp_path, capsys):
     assert not (tmp_path / "a.html").exists()
 
 
-def test_teams_are_read_in_their_order(tmp_path):
-    (tmp_path / "teams.yaml").write_text("teams:\n  b: random\n  a: http://127.0.0.1:1\n")
-    assert list(read_teams(tmp_path / "teams.yaml").items()) == [("b", "random"), ("a", "http://127.0.0.1:1")]
-
-
 @pytest.mark.parametrize(
     ("names", "found"),
     [
@@ -190,65 +179,3 @@ def test_names_that_one_log_would_hold_are_refused(play, tmp_path, names, found)
     assert f"teams.yaml: teams: found {found}" in err
     assert err.count("\n") == 1
     assert not (tmp_path / "logs").exists()
-
-
-def test_the_first_team_is_closed_when_the_second_cannot_be_opened():
-    closed = []
-
-    class Team(AlwaysFirst):
-        def close(self) -> None:
-            closed.append(self.entry.name)
-
-    def unknown() -> AnyTeam:
-        raise InputError("team", "nobody", "somebody")
-
-    with pytest.raises(InputError, match="nobody"):
-        open_both(lambda: Team(PuzzleSource(), "first"), unknown)
-    assert closed == ["first"]
-
-
-def test_the_default_log_has_a_name_that_is_safe_whatever_a_team_is_called():
-    path = default_log(Path("matches"), "oct2025_aiac", "http://127.0.0.1:8000", "../../<x>")
-    assert path.parent == Path("matches")
-    assert path.name.endswith("-http-127-0-0-1-8000-x.jsonl")
-
-
-@pytest.mark.parametrize("topic", ["Syllogisms", "Family tree logic", "Something else"])
-def test_opponents_made_here_ask_puzzles_of_the_topic_with_a_proof_that_holds(topic):
-    source = PuzzleSource()
-    row = source.question(QuestionRequest(topic, "easy", 4))
-    assert row["topic"] == topic
-    proof = source.proof(row)
-    assert check_puzzle_proof(row, proof) == row["answer"]
-    assert source.question(QuestionRequest(topic, "easy", 4)) == row
-
-
-def test_a_proof_of_another_question_or_a_forged_one_proves_nothing():
-    source = PuzzleSource()
-    row, other = (source.question(QuestionRequest("Syllogisms", "easy", seed)) for seed in (1, 2))
-    proof = source.proof(row)
-    assert check_puzzle_proof(other, proof) is None
-    assert check_puzzle_proof(row, {**proof, "key": (proof["key"] + 1) % 4}) is None
-    assert check_puzzle_proof({**row, "choices": ["A) x", "B) y", "C) z", "D) w"]}, proof) is None
-    for nonsense in (None, 5, {}, {**proof, "certificate": None}, {**proof, "family": "none"}):
-        assert check_puzzle_proof(row, nonsense) is None
-    assert source.proof({**row, "id": "none.easy.1"}) is None
-
-
-def test_a_proof_holds_in_another_order_of_the_choices():
-    source = PuzzleSource()
-    row = source.question(QuestionRequest("Syllogisms", "easy", 1))
-    texts = [choice[3:] for choice in row["choices"]]
-    turned = [f"{letter}) {text}" for letter, text in zip("ABCD", texts[1:] + texts[:1], strict=True)]
-    found = check_puzzle_proof({**row, "choices": turned}, source.proof(row))
-    assert found == "DABC"["ABCD".index(row["answer"])]
-
-
-def test_an_api_key_goes_to_its_own_side_only(monkeypatch):
-    from aiac.commands.arena_teams import side_key
-
-    monkeypatch.setenv("AIAC_HOME_API_KEY", "secret")
-    monkeypatch.delenv("AIAC_AWAY_API_KEY", raising=False)
-    assert (side_key("home"), side_key("away")) == ("secret", None)
-    team = open_team("http://127.0.0.1:1", TeamOptions(), key=side_key("away"))
-    assert team.entry.where == "http://127.0.0.1:1"

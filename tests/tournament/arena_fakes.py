@@ -1,4 +1,4 @@
-"""Scripted teams under a clock that only they move, and courts to play in."""
+"""Scripted teams under a clock that only they move, and matches to play."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.rules import Edition, load_edition
-from tournament.match.context import Court
+from tournament.match.context import MatchContext
+from tournament.match.description import MatchDescription
 from tournament.match.events import Event
 from tournament.match.log import EventLog, read_log
-from tournament.match.referee import MatchPlan, play_match
+from tournament.match.referee import play_match
 from tournament.match.scoreboard import Scoreboard
-from tournament.teams.protocol import Batch, Fault, QuestionRequest, Row, TeamEntry, TeamFaultError
+from tournament.match.token_counter import TokenCounter
+from tournament.teams.protocol import Batch, Fault, QuestionSpec, Row, TeamEntry, TeamFaultError
 
 FEBRUARY = load_edition("feb2026_iitd")
 """13 s a question, 9 s an answer, half must survive."""
@@ -21,6 +23,14 @@ FEBRUARY = load_edition("feb2026_iitd")
 
 def count_words(text: str) -> int:
     return len(text.split())
+
+
+WORDS = TokenCounter("", count_words)
+
+
+def match_of(questions: int, edition: Edition = FEBRUARY, **changes: Any) -> MatchDescription:
+    """A match by a tokenizer that counts words."""
+    return MatchDescription(edition, WORDS, questions, **changes)
 
 
 class FakeClock:
@@ -76,14 +86,14 @@ class ScriptedTeam:
     questions: Sequence[Item] = ()
     answers: Sequence[Item] | Callable[[Row], Item] = ()
     proofs: dict[str, Any] = field(default_factory=dict)
-    asked: list[QuestionRequest] = field(default_factory=list)
+    asked: list[QuestionSpec] = field(default_factory=list)
     seen: list[Row] = field(default_factory=list)
 
     @property
     def entry(self) -> TeamEntry:
         return TeamEntry(name=self.name, kind="scripted", where="tests")
 
-    def ask(self, request: QuestionRequest, timeout_s: float) -> Any:
+    def ask(self, request: QuestionSpec, timeout_s: float) -> Any:
         self.asked.append(request)
         return self.questions[request.seed % 10_000].deliver(self.clock)
 
@@ -153,13 +163,12 @@ def play(
     clock: FakeClock,
     home: Any,
     away: Any,
-    plan: MatchPlan,
+    match: MatchDescription,
     *,
-    edition: Edition = FEBRUARY,
     judges: Any = (),
 ) -> Played:
     """A match under ``clock``, with its log at ``path``."""
     with EventLog(path) as log:
-        court = Court(edition, count_words, log, Scoreboard.of(log.events), clock=clock, now=lambda: 0.0)
-        board = play_match(court, plan, home, away, judges)
+        context = MatchContext(match, log, Scoreboard.of(log.events), clock=clock, now=lambda: 0.0)
+        board = play_match(context, home, away, judges)
     return Played(board, read_log(path), path)

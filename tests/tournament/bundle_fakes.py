@@ -17,7 +17,7 @@ from agent_fakes import letter_member, manifest_of
 from arena_fakes import FEBRUARY
 
 from agents.core.manifest import Base, Member, write_manifest
-from tournament.bundle.building import Order
+from tournament.bundle.building import BundleRequest
 
 WEIGHTS, ADAPTER = b"weights of the base", b"weights of the adapter"
 
@@ -33,8 +33,10 @@ class Workshop:
     base: Path
     ensemble: Path
 
-    def order(self, **changes: Any) -> Order:
-        return Order(**{"edition": FEBRUARY, "ensemble": self.ensemble, "find_base": lambda name: self.base, **changes})
+    def request(self, **changes: Any) -> BundleRequest:
+        return BundleRequest(
+            **{"edition": FEBRUARY, "ensemble": self.ensemble, "find_base": lambda name: self.base, **changes}
+        )
 
 
 def workshop(at: Path, *members: Member, model: str = "tiny") -> Workshop:

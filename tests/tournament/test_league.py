@@ -7,11 +7,10 @@ import math
 from pathlib import Path
 
 import pytest
-from arena_fakes import FakeClock, ScriptedTeam, on_time, play, question
+from arena_fakes import FakeClock, ScriptedTeam, match_of, on_time, play, question
 from scipy.optimize import minimize
 
 from tournament.league import League, pairings, standings
-from tournament.match.referee import MatchPlan
 from tournament.match.scoreboard import Scoreboard
 
 RIGHT = {"strong": 18, "middle": 10, "weak": 3}
@@ -29,7 +28,7 @@ def matches(folder: Path, right: dict[str, int], number: int = 20) -> dict[tuple
     found = {}
     for home, away in pairings(right):
         teams = [team(clock, name, right[name], number) for name in (home, away)]
-        found[home, away] = play(folder / f"{home}-{away}", clock, *teams, MatchPlan(number)).board
+        found[home, away] = play(folder / f"{home}-{away}", clock, *teams, match_of(number)).board
     return found
 
 
@@ -100,7 +99,7 @@ def test_strengths_by_topic_count_both_agents(league):
 def test_a_disqualified_team_does_not_gain_by_it(tmp_path):
     clock = FakeClock()
     out = ScriptedTeam(clock, "out", [on_time(None)] * 4, lambda _: on_time({"answer": "B"}))
-    board = play(tmp_path / "log", clock, out, team(clock, "in", 0, 4), MatchPlan(4)).board
+    board = play(tmp_path / "log", clock, out, team(clock, "in", 0, 4), match_of(4)).board
     found = standings({("out", "in"): board})
     # One innings lost outright by disqualification, the other won outright by answers.
     assert [round(rating.rating) for rating in found.ratings] == [1000, 1000]

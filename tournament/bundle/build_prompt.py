@@ -1,6 +1,6 @@
-"""Prompts by which the organisers' own agents have a text mended. They import this file by its two names.
+"""Prompts by which the organisers' own agents repair a text. They import this file by its two names.
 
-``agents/answer_model.py`` gives texts that need no mending, so nothing here is called unless it is replaced.
+``agents/answer_model.py`` gives texts that need no repair, so nothing here is called unless it is replaced.
 """
 
 import json

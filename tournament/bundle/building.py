@@ -15,10 +15,10 @@ from agents.ensemble.loading import FindModel
 from agents.models.store import disk_free, readable_bytes, require_room
 from agents.support.atomic_folder import staged_folder
 from agents.support.bundle import FILE_NAME, OUTPUTS, PROJECT_ROOT
+from tournament.bundle.content import FileContent, size_of, write_content
 from tournament.bundle.imports import ImportGraph, data_files, follow_imports
 from tournament.bundle.kit import kit_files
 from tournament.bundle.record import PackageRecord, Record, read_record, write_record
-from tournament.bundle.source import Source, put, size_of
 from tournament.bundle.weights import collect_weights
 from tournament.doctor.submission import AGENT_FILES
 from tournament.teams.folder import ANSWERS, BATCH_SIZE, FILTERED, QUESTIONS
@@ -29,12 +29,11 @@ OURS = ("agents", "puzzles")
 ROOTS = (*(f"agents.{Path(name).stem}" for name in AGENT_FILES), "agents.models.__main__")
 """What is run in the folder: the four files, and what pulls a model."""
 
-Report = Callable[[str], None]
 CpuDtype = Literal["float32", "bfloat16"] | None
 
 
 @dataclass(frozen=True)
-class Order:
+class BundleRequest:
     """What a bundle is to hold."""
 
     edition: Edition
@@ -52,10 +51,10 @@ class Order:
 
 def build_bundle(
     out: Path,
-    order: Order,
+    request: BundleRequest,
     *,
     replace: bool = False,
-    report: Report = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
     free_bytes: Callable[[Path], int] = disk_free,
 ) -> Record:
     """Makes ``out``, which is not there, empty, or, with ``replace``, an earlier bundle.
@@ -66,30 +65,30 @@ def build_bundle(
     out = out.absolute()
     require_free_place(out, replace=replace)
     report("verifying weights")
-    weights = collect_weights(order.ensemble, order.find_base)
+    weights = collect_weights(request.ensemble, request.find_base)
     graph = follow_imports(ROOTS, PROJECT_ROOT, OURS)
     code = [*graph.modules.values(), *data_files(graph, PROJECT_ROOT)]
-    files: dict[str, Source] = {
+    files: dict[str, FileContent] = {
         **{file.relative_to(PROJECT_ROOT).as_posix(): file for file in code},
-        **kit_files(order.edition, order.examples or {}, order.kit),
+        **kit_files(request.edition, request.examples or {}, request.kit),
         **weights.files,
     }
     total = sum(map(size_of, files.values()))
-    cpu_dtype = None if order.rehearse is None else order.rehearse()
+    cpu_dtype = None if request.rehearse is None else request.rehearse()
     existing = next(place for place in out.parents if place.is_dir())
     require_room(existing, total, f"a bundle of {weights.manifest.name}", free_bytes)
     report(f"writing {len(files)} files, {readable_bytes(total)}")
     with staged_folder(out) as folder:
         record = Record(
-            edition=order.edition.id,
+            edition=request.edition.id,
             ensemble=weights.manifest.name,
-            engine=order.engine,
+            engine=request.engine,
             cpu_dtype=cpu_dtype,
             base=weights.base,
-            commands=command_lines(order.edition.default_questions),
+            commands=command_lines(request.edition.default_questions),
             python=platform.python_version(),
             packages=_packages(graph),
-            files={path: put(folder / path, source) for path, source in sorted(files.items())},
+            files={path: write_content(folder / path, source) for path, source in sorted(files.items())},
         )
         (folder / OUTPUTS).mkdir()
         write_record(record, folder)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from agents.core.errors import FileError
 from agents.core.rules import Edition
-from tournament.bundle.source import Source
-from tournament.teams.protocol import Row
+from agents.core.token_estimate import estimate_tokens
+from tournament.bundle.content import FileContent
+from tournament.teams.protocol import QuestionSpec, Row
+from tournament.teams.puzzle_source import MAX_DRAWS, PuzzleSource
 
 SETTINGS = """\
 # max_new_tokens is the edition's; it must not be changed.
@@ -24,9 +27,20 @@ do_sample: true
 """
 PROMPTS = Path(__file__).with_name("build_prompt.py")
 KIT_FOLDERS = ("assets", "utils")
+EXAMPLES = 2
+"""Worked questions a topic, which the organisers' own Q-agent quotes in its prompts."""
 
 
-def kit_files(edition: Edition, examples: Mapping[str, Sequence[Row]], kit: Path | None) -> dict[str, Source]:
+def worked_examples(edition: Edition, source: PuzzleSource) -> dict[str, list[Row]]:
+    """Return puzzles with proved keys for each of the edition's topics, by topic; all of them pass its filter."""
+    found: dict[str, list[Row]] = {}
+    for topic in (topic for topics in edition.topics.values() for topic in topics):
+        requests = (QuestionSpec(topic, None, seed) for seed in range(EXAMPLES * MAX_DRAWS))
+        found[topic] = list(islice(source.fitting(requests, edition, estimate_tokens), EXAMPLES))
+    return found
+
+
+def kit_files(edition: Edition, examples: Mapping[str, Sequence[Row]], kit: Path | None) -> dict[str, FileContent]:
     """Every file by its path in the submission. ``examples`` are worked questions by topic.
 
     Of ``kit`` all of assets/ and utils/ is taken; a file may also lie at its top, without its folder. Raises FileError
@@ -35,7 +49,7 @@ def kit_files(edition: Edition, examples: Mapping[str, Sequence[Row]], kit: Path
     written = _written(edition, examples)
     if kit is None:
         return written
-    theirs: dict[str, Source] = {}
+    theirs: dict[str, FileContent] = {}
     for path in written:
         if (loose := kit / Path(path).name).is_file() and loose.name != "__init__.py":
             theirs[path] = loose
@@ -48,7 +62,7 @@ def kit_files(edition: Edition, examples: Mapping[str, Sequence[Row]], kit: Path
     return {**written, **theirs}
 
 
-def _written(edition: Edition, examples: Mapping[str, Sequence[Row]]) -> dict[str, Source]:
+def _written(edition: Edition, examples: Mapping[str, Sequence[Row]]) -> dict[str, FileContent]:
     return {
         "qgen.yaml": SETTINGS.format(limit=edition.question_max_new_tokens, temperature=0.7).encode(),
         "agen.yaml": SETTINGS.format(limit=edition.answer_max_new_tokens, temperature=0.1).encode(),

@@ -13,8 +13,8 @@ from agents.ensemble.loading import FindModel
 from agents.ensemble.weights import verified_folders, verify_base
 from agents.models.catalogue import find_model
 from agents.support.bundle import ENSEMBLES, MODELS
+from tournament.bundle.content import FileContent
 from tournament.bundle.record import BaseRecord
-from tournament.bundle.source import Source
 
 SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt")
 """Of a checkpoint: weights, which load from safetensors only, settings, tokenizers and chat templates."""
@@ -27,7 +27,7 @@ class Weights:
 
     manifest: Manifest
     base: BaseRecord
-    files: dict[str, Source]
+    files: dict[str, FileContent]
 
 
 def collect_weights(ensemble: Path, find_base: FindModel | None) -> Weights:
@@ -50,12 +50,12 @@ def collect_weights(ensemble: Path, find_base: FindModel | None) -> Weights:
     return Weights(manifest, base, files)
 
 
-def _inside(manifest: Manifest, find_base: FindModel) -> tuple[BaseRecord, dict[str, Source]]:
+def _inside(manifest: Manifest, find_base: FindModel) -> tuple[BaseRecord, dict[str, FileContent]]:
     model = manifest.base.model
     checkpoint = find_base(model)
     verify_base(manifest, checkpoint)
     place = f"{MODELS}/{Path(model).name or manifest.base.sha256}"
-    files: dict[str, Source] = {f"{place}/{file.name}": file for file in checkpoint_files(checkpoint)}
+    files: dict[str, FileContent] = {f"{place}/{file.name}": file for file in checkpoint_files(checkpoint)}
     return BaseRecord(model=model, sha256=manifest.base.sha256, path=place, pull=None), files
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from agents.core.deadline import Clock
 from agents.core.rules import CountTokens, Edition
+from tournament.match.description import MatchDescription
 from tournament.match.events import Event, RunFinished, Side
 from tournament.match.log import EventLog
 from tournament.match.scoreboard import Scoreboard
@@ -27,17 +28,24 @@ class Delivered:
 
 
 @dataclass
-class Court:
-    """One match's referee's desk."""
+class MatchContext:
+    """Everything that refereeing one match needs."""
 
-    edition: Edition
-    count_tokens: CountTokens
+    description: MatchDescription
     log: EventLog
     board: Scoreboard
     observe: Observe = lambda event, board: None
     clock: Clock = time.monotonic
     now: Clock = time.time
     patience_s: float = PATIENCE_S
+
+    @property
+    def edition(self) -> Edition:
+        return self.description.edition
+
+    @property
+    def count_tokens(self) -> CountTokens:
+        return self.description.tokens.count
 
     def record(self, *events: Event) -> None:
         """Logs events, then takes them into the board and shows them. Raises FileError when the log is full."""
@@ -67,7 +75,7 @@ def timed(call: Callable[[], Any], clock: Clock) -> Delivered:
 
 
 def run_event(
-    court: Court,
+    context: MatchContext,
     side: Side,
     innings: int,
     phase: Literal["questions", "answers"],
@@ -77,7 +85,7 @@ def run_event(
 ) -> RunFinished:
     """A folder's run as an event."""
     return RunFinished(
-        at_s=court.now(),
+        at_s=context.now(),
         side=side,
         innings=innings,
         phase=phase,

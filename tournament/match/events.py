@@ -16,7 +16,7 @@ VERSION: Literal[1] = 1
 Side = Literal["home", "away"]
 SIDES: tuple[Side, Side] = ("home", "away")
 Delivery = Literal["on time", "late", "fault"]
-Outcome = Literal["right", "wrong", "format", "malformed", "late", "fault"]
+AnswerOutcome = Literal["right", "wrong", "format", "malformed", "late", "fault"]
 """``format``: it passes the filter and scores nothing because it is not exactly one upper-case letter, as in ``b`` or
 ``B)``. ``malformed``: the filter makes it null. ``fault``: there was nothing to judge."""
 KeyStatus = Literal["proved", "refuted", "agreed", "disputed", "unknown"]
@@ -84,7 +84,7 @@ class AnswerReceived(_Event):
     innings: int
     index: int
     elapsed_s: float | None
-    outcome: Outcome
+    outcome: AnswerOutcome
     letter: str | None = None
     """The choice it seems to mean, however it is written, late ones too; None where it means none."""
     rule: str = ""
@@ -136,7 +136,7 @@ class TieBreakAnswer(_Event):
     side: Side
     index: int
     elapsed_s: float | None
-    outcome: Outcome
+    outcome: AnswerOutcome
     letter: str | None = None
     rule: str = ""
     fault: Fault | None = None

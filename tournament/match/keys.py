@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from agents.answering.answerer import Answerer
 from agents.core.deadline import Deadline
-from agents.core.schema import Question
-from tournament.match.context import Court
+from agents.core.schema import LETTERS, Question
+from tournament.match.context import MatchContext
 from tournament.match.events import KeyJudged, KeyStatus
 from tournament.match.scoreboard import Innings
 from tournament.match.scoring import readable
@@ -20,6 +20,13 @@ PANEL_SECONDS = 120.0
 """For one question. Nobody waits for it but the match."""
 PANEL_SURE = 0.5
 """A panel disputes a key when it gives another choice at least this probability."""
+
+
+ProvedKey = Callable[[dict[str, Any], str, Sequence[str]], int | None]
+"""Proves a puzzle anew: (its JSON, question, choices) -> the place of the key, None where it is another question's.
+
+Raises ValueError and the like for a proof that does not hold.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,21 @@ class ProofJudge:
         return KeyView("proved" if letter == question.key_letter else "refuted", letter, "proof")
 
 
+def proved_letter(row: Row, proof: Any, proved_key: ProvedKey) -> str | None:
+    """Return the letter that a puzzle's certificate proves for this question in this wording.
+
+    None where it proves nothing. A proof comes from a team: whatever it is, this does not raise.
+    """
+    question = readable(row)
+    if question is None or not isinstance(proof, dict):
+        return None
+    try:
+        key = proved_key(proof, question.text, question.choices)
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        return None
+    return None if key is None else LETTERS[key]
+
+
 class PanelJudge:
     """Asks an ensemble. It agrees when its first choice is the key, and disputes when it is sure of another."""
 
@@ -71,7 +93,7 @@ class PanelJudge:
         return KeyView(status, letter, self._name, verdict.probabilities)
 
 
-def judge_keys(court: Court, innings: Innings, asker: AnyTeam, judges: Sequence[KeyJudge]) -> None:
+def judge_keys(context: MatchContext, innings: Innings, asker: AnyTeam, judges: Sequence[KeyJudge]) -> None:
     """Judges what no event has judged yet. After the answers: it must not take the machine from those who answer."""
     if not judges or innings.filtered is None:
         return
@@ -82,9 +104,9 @@ def judge_keys(court: Court, innings: Innings, asker: AnyTeam, judges: Sequence[
         proof = asker.proof(row) if isinstance(asker, ItemTeam) else None
         views = (view for judge in judges if (view := judge.judge(question, row, proof)) is not None)
         view = next(views, KeyView("unknown", None, "nobody"))
-        court.record(
+        context.record(
             KeyJudged(
-                at_s=court.now(),
+                at_s=context.now(),
                 innings=innings.number,
                 index=index,
                 status=view.status,

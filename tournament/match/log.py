@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 from pydantic import ValidationError
 
-from agents.core.errors import FileError, describe
+from agents.core.errors import FileError, describe, file_errors
+from agents.core.validation import validation_error
+from agents.support.json_lines import JsonLinesFile, complete_lines
 from tournament.match.events import EVENT, VERSION, Event
+from tournament.teams.names import slug
+
+HOLDS = "the event log of a match"
 
 
 def encode(event: Event) -> bytes:
-    """One line. In ASCII: a lone surrogate out of a team's row has no other spelling that can be read back."""
-    return json.dumps(event.model_dump(), ensure_ascii=True, allow_nan=False).encode() + b"\n"
+    """Return one line without its end, in ASCII: a lone surrogate in a team's row has no other readable spelling."""
+    return json.dumps(event.model_dump(), ensure_ascii=True, allow_nan=False).encode()
 
 
 def read_log(path: Path) -> list[Event]:
-    """The events of a log. A last line that is cut off is left out: its writer was killed.
+    """Read the events of a log. A last line that is cut off is left out: its writer was killed.
 
     Raises FileError when it cannot be read, or when any other line is not an event of this version.
     """
-    try:
-        with path.open("rb") as file:
-            return list(_events(path, file.read()))
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror).lower(), "the event log of a match") from None
+    with file_errors(path, HOLDS):
+        data = path.read_bytes()
+    return list(_events(path, complete_lines(data)))
 
 
-def _events(path: Path, contents: bytes) -> Iterator[Event]:
-    for number, line in enumerate(contents[: contents.rfind(b"\n") + 1].splitlines(), start=1):
+def new_log_path(folder: Path, edition: str, home: str, away: str) -> Path:
+    """Return a fresh name in ``folder``, readable and free of whatever a team's name may hold."""
+    time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return folder / f"{edition}-{time}-{slug(home)}-{slug(away)}.jsonl"
+
+
+def _events(path: Path, lines: Sequence[bytes]) -> Iterator[Event]:
+    for number, line in enumerate(lines, start=1):
         yield _event(f"{path}: line {number}", line)
 
 
@@ -48,32 +56,25 @@ def _event(place: str, line: bytes) -> Event:
     try:
         return EVENT.validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "event"
-        raise FileError(f"{place}: {field}", describe(first["input"]), first["msg"]) from None
+        raise validation_error(error, FileError, place, whole="event") from None
 
 
 class EventLog:
     """A log open for writing, and what it already held. One process writes to a log at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Opens ``path`` or makes it. Raises FileError when it cannot be, is being written to, or holds no events."""
+        """Open ``path`` or create it. Raises FileError when it cannot be, is being written to, or holds no events."""
+        if path.is_file():
+            # Opening it for appending cuts a torn last line off, which must not happen to a file that is no log.
+            read_log(path)
         self.path = path
+        self._file = JsonLinesFile(path, HOLDS)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b", buffering=0)
-        except OSError as error:
-            raise FileError(str(path), str(error.strerror).lower(), "a file that can be written") from None
-        try:
-            self._lock()
-            self._file.seek(0)
-            contents = self._file.read()
-            self.events = list(_events(path, contents))
-            # The next event must not join on to what a killed writer left behind.
-            self._file.truncate(contents.rfind(b"\n") + 1)
-        except BaseException:
-            self._file.close()
+            self.events = list(_events(path, self._file.lines))
+        except FileError:
+            self.close()
             raise
+        self._file.lines.clear()
 
     def __enter__(self) -> EventLog:
         return self
@@ -84,27 +85,12 @@ class EventLog:
         self.close()
 
     def append(self, events: Sequence[Event]) -> None:
-        """Writes ``events`` in one go and hands them to the operating system. Raises FileError, with none kept."""
-        data = b"".join(map(encode, events))
-        end = os.fstat(self._file.fileno()).st_size
-        try:
-            written = self._file.write(data)
-        except OSError as error:
-            self._file.truncate(end)
-            raise FileError(str(self.path), str(error.strerror).lower(), "room for the match's events") from None
-        if written != len(data):
-            self._file.truncate(end)
-            raise FileError(str(self.path), "no space left on device", "room for the match's events")
+        """Write ``events`` in one call. Raises FileError and keeps none of them when it fails."""
+        self._file.append([encode(event) for event in events])
 
     def sync(self) -> None:
-        """Returns when everything written is on the disk."""
-        os.fsync(self._file.fileno())
+        """Return when everything written is on the disk."""
+        self._file.sync()
 
     def close(self) -> None:
         self._file.close()
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FileError(str(self.path), "a log that another match is writing", "a log of its own") from None

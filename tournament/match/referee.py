@@ -6,102 +6,87 @@ import hashlib
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from agents.core.errors import FileError, InputError
 from agents.core.rules import filter_questions
-from tournament.match.context import Court
+from tournament.match.context import MatchContext
 from tournament.match.events import MatchEnded, MatchResumed, MatchStarted, Side
 from tournament.match.innings import MAX_QUESTIONS, end_innings, play_answers, play_questions
 from tournament.match.keys import KeyJudge, judge_keys
 from tournament.match.scoreboard import INNINGS, Scoreboard
 from tournament.match.tie_break import play_tie_break
-from tournament.teams.protocol import AnyTeam, Row
+from tournament.teams.protocol import AnyTeam
 
 
-@dataclass(frozen=True)
-class MatchPlan:
-    """What a match is, beside its teams."""
+def play_match(context: MatchContext, home: AnyTeam, away: AnyTeam, judges: Sequence[KeyJudge] = ()) -> Scoreboard:
+    """Play a match to its end and return its board. A match that the log holds in part is resumed.
 
-    questions: int
-    """Asked for in each innings."""
-    seed: int = 0
-    difficulty: str | None = None
-    closed_set: Sequence[Row] = field(default_factory=tuple)
-    """Canonical questions with keys, answered by both teams after a tie."""
-    tokenizer: str = ""
-    """What ``Court.count_tokens`` counts with, for the record."""
-
-
-def play_match(
-    court: Court, plan: MatchPlan, home: AnyTeam, away: AnyTeam, judges: Sequence[KeyJudge] = ()
-) -> Scoreboard:
-    """The board of a finished match. A match that the log holds in part goes on where it stopped.
-
-    Whatever a team does, the match goes on. Raises InputError for a plan that cannot be played, FileError when the log
-    is of another match, or cannot be written.
+    The match goes on whatever a team does. Raises InputError for a description that cannot be played, FileError when
+    the log is of another match or cannot be written.
     """
-    _check(plan, court)
+    _check(context)
     teams: dict[Side, AnyTeam] = {"home": home, "away": away}
-    _begin(court, plan, teams)
-    if court.board.ended is not None:
-        return court.board
+    _begin(context, teams)
+    if context.board.ended is not None:
+        return context.board
     for number, asker in INNINGS.items():
-        innings = court.board.innings[number]
-        play_questions(court, innings, teams[asker], plan.questions, plan.seed, plan.difficulty)
-        play_answers(court, innings, teams[innings.answerer])
-        judge_keys(court, innings, teams[asker], judges)
-        end_innings(court, innings)
-    home_score, away_score = court.board.score("home"), court.board.score("away")
-    if plan.closed_set and home_score == away_score and not any(map(court.board.disqualified, teams)):
-        play_tie_break(court, teams, plan.closed_set)
-    winner, reason = court.board.result()
-    court.record(
+        innings = context.board.innings[number]
+        play_questions(context, innings, teams[asker])
+        play_answers(context, innings, teams[innings.answerer])
+        judge_keys(context, innings, teams[asker], judges)
+        end_innings(context, innings)
+    home_score, away_score = context.board.score("home"), context.board.score("away")
+    closed_set = context.description.closed_set
+    if closed_set and home_score == away_score and not any(map(context.board.disqualified, teams)):
+        play_tie_break(context, teams, closed_set)
+    winner, reason = context.board.result()
+    context.record(
         MatchEnded(
-            at_s=court.now(),
+            at_s=context.now(),
             winner=winner,
             reason=reason,
             home_score=float(home_score),
             away_score=float(away_score),
         )
     )
-    court.log.sync()
-    return court.board
+    context.log.sync()
+    return context.board
 
 
-def _check(plan: MatchPlan, court: Court) -> None:
-    if not 1 <= plan.questions <= MAX_QUESTIONS:
-        raise InputError("questions", f"{plan.questions}", f"1 to {MAX_QUESTIONS:,} an innings")
-    passed = filter_questions(plan.closed_set, court.count_tokens, court.edition)
-    if len(passed) != len(plan.closed_set):
-        broken = len(plan.closed_set) - len(passed)
+def _check(context: MatchContext) -> None:
+    match = context.description
+    if not 1 <= match.questions <= MAX_QUESTIONS:
+        raise InputError("questions", f"{match.questions}", f"1 to {MAX_QUESTIONS:,} an innings")
+    passed = filter_questions(match.closed_set, context.count_tokens, context.edition)
+    if len(passed) != len(match.closed_set):
+        broken = len(match.closed_set) - len(passed)
         raise InputError("tie-break", f"{broken} questions that do not pass the filter", "a set of which all do")
 
 
-def _begin(court: Court, plan: MatchPlan, teams: dict[Side, AnyTeam]) -> None:
-    edition = court.edition
-    digest = hashlib.sha256(json.dumps(list(plan.closed_set), sort_keys=True).encode()).hexdigest()
+def _begin(context: MatchContext, teams: dict[Side, AnyTeam]) -> None:
+    match, edition = context.description, context.edition
+    digest = hashlib.sha256(json.dumps(list(match.closed_set), sort_keys=True).encode()).hexdigest()
     begun = MatchStarted(
-        at_s=court.now(),
+        at_s=context.now(),
         match_id=uuid.uuid4().hex,
         edition=edition.id,
         home=teams["home"].entry,
         away=teams["away"].entry,
-        questions=plan.questions,
-        seed=plan.seed,
-        difficulty=plan.difficulty,
+        questions=match.questions,
+        seed=match.seed,
+        difficulty=match.difficulty,
         question_limit_s=edition.question_seconds,
         answer_limit_s=edition.answer_seconds,
-        tie_break=digest if plan.closed_set else None,
-        tokenizer=plan.tokenizer,
+        tie_break=digest if match.closed_set else None,
+        tokenizer=match.tokens.name,
     )
-    before = court.board.started
+    before = context.board.started
     if before is None:
-        court.record(begun)
+        context.record(begun)
         return
     for name in ("edition", "home", "away", "questions", "seed", "difficulty", "tie_break", "tokenizer"):
         there, here = getattr(before, name), getattr(begun, name)
         if there != here:
-            raise FileError(f"{court.log.path}: {name}", f"{there}", f"{here}, as this match has it; or another log")
-    if court.board.ended is None:
-        court.record(MatchResumed(at_s=court.now()))
+            raise FileError(f"{context.log.path}: {name}", f"{there}", f"{here}, as this match has it; or another log")
+    if context.board.ended is None:
+        context.record(MatchResumed(at_s=context.now()))

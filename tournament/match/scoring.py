@@ -10,14 +10,13 @@ from typing import Any
 from agents.core.errors import QuestionError
 from agents.core.rules import broken_answer_rule, filter_answers, score_answer
 from agents.core.schema import LETTERS, Question, key_index, read_question
-from tournament.match.context import Court, run_event
-from tournament.match.events import AnswerReceived, Event, Outcome, Side
+from tournament.match.context import MatchContext, run_event
+from tournament.match.events import AnswerOutcome, AnswerReceived, Event, Side
 from tournament.teams.protocol import AnyTeam, BatchTeam, Fault, Row
 from tournament.untrusted import clip, kept_answer, parsed_row
 
 MAX_TOPIC_CHARS = 200
 SHOWN_CHARS = 60
-Convert = Callable[[AnswerReceived], Event]
 
 
 def shown_to_answerer(row: Row) -> Row:
@@ -34,40 +33,42 @@ def readable(row: Row) -> Question | None:
 
 
 def have_answered(
-    court: Court,
+    context: MatchContext,
     team: AnyTeam,
     side: Side,
     innings: int,
     rows: Mapping[int, Row],
-    convert: Convert = lambda event: event,
+    convert: Callable[[AnswerReceived], Event] = lambda event: event,
 ) -> None:
     """Has ``team`` answer ``rows`` and records each answer, scored; as what ``convert`` makes of it."""
     if not rows:
         return
-    limit_s = court.edition.answer_seconds
+    limit_s = context.edition.answer_seconds
     if isinstance(team, BatchTeam):
         questions = [shown_to_answerer(row) for row in rows.values()]
         total_s = limit_s * len(rows)
-        batch, elapsed_s = court.timed_run(lambda: team.answer_all(questions, total_s))
-        events: list[Event] = [run_event(court, side, innings, "answers", batch, elapsed_s, total_s)]
+        batch, elapsed_s = context.timed_run(lambda: team.answer_all(questions, total_s))
+        events: list[Event] = [run_event(context, side, innings, "answers", batch, elapsed_s, total_s)]
         for place, (index, row) in enumerate(rows.items()):
             value, fault = batch.row(place)
-            scored = _scored(court, innings, index, row, value, fault, None, late=elapsed_s > total_s)
+            late = elapsed_s > total_s
+            scored = _scored(context, row, value, fault, late=late, innings=innings, index=index, elapsed_s=None)
             events.append(convert(scored))
-        court.record(*events)
+        context.record(*events)
         return
     for index, row in rows.items():
         question = shown_to_answerer(row)
-        found = court.timed(partial(team.answer, question), limit_s)
+        found = context.timed(partial(team.answer, question), limit_s)
+        known = {"innings": innings, "index": index, "elapsed_s": found.elapsed_s}
         late = found.elapsed_s > limit_s
-        court.record(convert(_scored(court, innings, index, row, found.value, found.fault, found.elapsed_s, late=late)))
+        context.record(convert(_scored(context, row, found.value, found.fault, late=late, **known)))
 
 
-def judge_answer(court: Court, row: Row, value: Any) -> tuple[Outcome, str]:
+def judge_answer(context: MatchContext, row: Row, value: Any) -> tuple[AnswerOutcome, str]:
     """What an answer that came in time is worth by the filter and the scoring, and the rule it broke."""
-    passed = filter_answers([value], court.count_tokens, court.edition)[0]
+    passed = filter_answers([value], context.count_tokens, context.edition)[0]
     if passed is None:
-        return "malformed", broken_answer_rule(value, court.count_tokens, court.edition) or ""
+        return "malformed", broken_answer_rule(value, context.count_tokens, context.edition) or ""
     if score_answer(row, passed):
         return "right", ""
     reason = unscored(passed["answer"], LETTERS)
@@ -95,21 +96,14 @@ def meant_letter(row: Row, value: Any) -> str | None:
 
 
 def _scored(
-    court: Court,
-    innings: int,
-    index: int,
-    row: Row,
-    value: Any,
-    fault: Fault | None,
-    elapsed_s: float | None,
-    *,
-    late: bool,
+    context: MatchContext, row: Row, value: Any, fault: Fault | None, *, late: bool, **known: Any
 ) -> AnswerReceived:
-    known: dict[str, Any] = {"at_s": court.now(), "innings": innings, "index": index, "elapsed_s": elapsed_s}
+    """The event for one answer; ``known`` are its innings, index and elapsed_s."""
+    known["at_s"] = context.now()
     # A fault outranks lateness: there was nothing to be late with.
     if fault is not None:
         return AnswerReceived(**known, outcome="fault", fault=fault)
-    outcome, rule = ("late", "") if late else judge_answer(court, row, value)
+    outcome, rule = ("late", "") if late else judge_answer(context, row, value)
     return AnswerReceived(
         **known,
         outcome=outcome,

@@ -9,7 +9,7 @@ from typing import Any
 from agents.core.errors import QuestionError, describe
 from agents.core.schema import LETTERS, read_question
 from tournament.teams.http_wire import Reply, Wire
-from tournament.teams.protocol import Fault, QuestionRequest, Row, TeamEntry, TeamFaultError
+from tournament.teams.protocol import Fault, QuestionSpec, Row, TeamEntry, TeamFaultError
 from tournament.untrusted import parse_json, printable
 
 NO_SUCH_ROUTE = (404, 405, 501)
@@ -40,7 +40,7 @@ class HttpTeam:
         self._seeded = seeded
         self._missing: set[str] = set()
 
-    def ask(self, request: QuestionRequest, timeout_s: float) -> Any:
+    def ask(self, request: QuestionSpec, timeout_s: float) -> Any:
         wanted: Row = {"topic": request.topic}
         if self._seeded:
             wanted["seed"] = request.seed

@@ -46,7 +46,7 @@ class TeamFaultError(Exception):
 
 
 @dataclass(frozen=True)
-class QuestionRequest:
+class QuestionSpec:
     """What a Q-agent is asked for."""
 
     topic: str
@@ -70,7 +70,7 @@ class Team(Protocol):
 class ItemTeam(Team, Protocol):
     """A team that is asked for one thing at a time."""
 
-    def ask(self, request: QuestionRequest, timeout_s: float) -> Any:
+    def ask(self, request: QuestionSpec, timeout_s: float) -> Any:
         """A question as the team wrote it, any JSON value. Raises TeamFaultError, at the latest after ``timeout_s``."""
         ...
 

@@ -10,7 +10,7 @@ from typing import Any
 from agents.core.errors import FileError, QuestionError
 from agents.core.rules import CountTokens, Edition, broken_question_rule
 from agents.core.schema import read_question
-from tournament.teams.protocol import QuestionRequest, Row
+from tournament.teams.protocol import QuestionSpec, Row
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
@@ -21,7 +21,7 @@ class FileSource:
     def __init__(self, rows: list[Any]) -> None:
         self._rows = rows
 
-    def question(self, request: QuestionRequest) -> Any:
+    def question(self, request: QuestionSpec) -> Any:
         return self._rows[request.seed % len(self._rows)]
 
     def proof(self, row: Row) -> Any:

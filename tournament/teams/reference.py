@@ -10,13 +10,13 @@ from agents.answering.answerer import Answerer
 from agents.core.deadline import MARGIN_SECONDS, Deadline
 from agents.core.errors import QuestionError
 from agents.core.schema import LETTERS, read_question
-from tournament.teams.protocol import PATIENCE_S, Fault, QuestionRequest, Row, TeamEntry, TeamFaultError
+from tournament.teams.protocol import PATIENCE_S, Fault, QuestionSpec, Row, TeamEntry, TeamFaultError
 
 
 class QuestionSource(Protocol):
     """Where an opponent made here has its questions from."""
 
-    def question(self, request: QuestionRequest) -> Any:
+    def question(self, request: QuestionSpec) -> Any:
         """A row for a request, the same one for the same seed."""
         ...
 
@@ -32,7 +32,7 @@ class _ReferenceTeam:
         self.entry = TeamEntry(name=name, kind=kind, where=where)
         self._source = source
 
-    def ask(self, request: QuestionRequest, timeout_s: float) -> Any:
+    def ask(self, request: QuestionSpec, timeout_s: float) -> Any:
         return self._source.question(request)
 
     def proof(self, row: Row) -> Any:

@@ -15,7 +15,7 @@ from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
 from agents.core.errors import EngineError, QuestionError, first_line
 from agents.core.rules import CountTokens, Edition, filter_questions
 from agents.core.schema import Question, read_question
-from puzzles import ProofError, Puzzle, verify
+from puzzles import ProofError, Puzzle, proved_key
 from puzzles.puzzle import CHOICES, PuzzleError
 
 MIN_QUESTION_CHARS, MAX_QUESTION_CHARS = 20, 1_000
@@ -203,17 +203,14 @@ def check_proof(proposal: Proposal) -> None:
         raise RejectedError("no proof")
     try:
         puzzle = Puzzle.from_json(dict(proposal.proof))
-        verify(puzzle)
+        key = proved_key(puzzle, proposal.question.text, proposal.question.choices)
     except ProofError:
         raise RejectedError("proof does not hold") from None
     except PuzzleError:
         raise RejectedError("proof of no known family") from None
-    question = proposal.question
     same = (
-        question.text == puzzle.question
-        and sorted(question.choices) == sorted(puzzle.choices)
-        and question.key is not None
-        and question.choices[question.key] == puzzle.choices[puzzle.key]
+        key is not None
+        and key == proposal.question.key
         and proposal.explanation == puzzle.explanation
         and (proposal.level, proposal.difficulty, proposal.fingerprint)
         == (puzzle.level, puzzle.difficulty, puzzle.fingerprint)

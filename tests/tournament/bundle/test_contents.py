@@ -16,10 +16,10 @@ from doctor_fakes import not_ok, put
 from agents.core.errors import FileError
 from agents.core.rules import broken_question_rule, edition_names, load_edition
 from agents.support.bundle import FILE_NAME
-from aiac.commands.bundle import worked_examples
+from aiac.commands.shared import puzzle_source
 from tournament.bundle.building import build_bundle
 from tournament.bundle.checking import differences
-from tournament.bundle.kit import kit_files
+from tournament.bundle.kit import kit_files, worked_examples
 from tournament.bundle.record import Record, read_record
 from tournament.doctor.submission import FREE_TO_REST_BYTES, submission_findings
 
@@ -34,7 +34,7 @@ def shop(tmp_path) -> Workshop:
 
 @pytest.fixture
 def bundle(tmp_path, shop) -> Path:
-    build_bundle(tmp_path / "out", shop.order(examples=worked_examples(FEBRUARY)))
+    build_bundle(tmp_path / "out", shop.request(examples=worked_examples(FEBRUARY, puzzle_source())))
     return tmp_path / "out"
 
 
@@ -107,14 +107,14 @@ def test_it_asks_for_no_package_that_this_project_does_not_declare(bundle):
 @pytest.mark.parametrize("edition", edition_names())
 def test_the_doctor_finds_every_file_it_looks_for(edition, shop, tmp_path):
     rules = load_edition(edition)
-    build_bundle(tmp_path / "out", shop.order(edition=rules, examples=worked_examples(rules)))
+    build_bundle(tmp_path / "out", shop.request(edition=rules, examples=worked_examples(rules, puzzle_source())))
     assert not_ok(submission_findings(tmp_path / "out", rules, lambda at: FREE_TO_REST_BYTES)) == {}
 
 
 @pytest.mark.parametrize("edition", edition_names())
 def test_worked_examples_are_questions_of_each_topic_that_pass_the_filter(edition):
     rules = load_edition(edition)
-    examples = worked_examples(rules)
+    examples = worked_examples(rules, puzzle_source())
     assert set(examples) == {topic for topics in rules.topics.values() for topic in topics}
     for topic, rows in examples.items():
         assert len({row["question"] for row in rows}) == 2
@@ -136,7 +136,7 @@ def test_a_starter_kits_files_are_taken_as_they_are(tmp_path, shop):
     put(kit, "assets/topics.json", '{"Logical Reasoning": ["Syllogisms"]}')
     put(kit, "assets/sample_answer.json", "[]")
     put(kit, "utils/build_prompt.py", "auto_json = option_extractor_prompt = str")
-    record = build_bundle(tmp_path / "out", shop.order(kit=kit))
+    record = build_bundle(tmp_path / "out", shop.request(kit=kit))
     for path in ("agen.yaml", "assets/topics.json", "assets/sample_answer.json", "utils/build_prompt.py"):
         assert (tmp_path / "out" / path).read_bytes() == (kit / path).read_bytes()
     assert (tmp_path / "out/assets/topics_example.json").read_text() == "{}"
@@ -147,7 +147,7 @@ def test_a_starter_kits_files_are_taken_as_they_are(tmp_path, shop):
 @pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the organisers' files are not beside this checkout")
 @pytest.mark.parametrize("edition", edition_names())
 def test_the_organisers_own_folders_are_kits(edition, shop, tmp_path):
-    build_bundle(tmp_path / "out", shop.order(edition=load_edition(edition), kit=OFFICIAL / edition))
+    build_bundle(tmp_path / "out", shop.request(edition=load_edition(edition), kit=OFFICIAL / edition))
     assert (tmp_path / "out/assets/topics.json").read_bytes() == (OFFICIAL / edition / "topics.json").read_bytes()
     findings = submission_findings(tmp_path / "out", load_edition(edition), lambda at: FREE_TO_REST_BYTES)
     assert not_ok(findings) == {}
@@ -162,7 +162,7 @@ def test_a_folder_that_is_no_kit_is_refused(tmp_path, make, found):
 
 
 def test_the_model_may_be_left_to_be_pulled(tmp_path):
-    record = build_bundle(tmp_path / "out", Workshop(tmp_path, ROOT / "ensembles/default").order(find_base=None))
+    record = build_bundle(tmp_path / "out", Workshop(tmp_path, ROOT / "ensembles/default").request(find_base=None))
     assert record.base.path is None
     assert record.base.pull == "python -m agents.models SmolLM2-135M-Instruct"
     assert not (tmp_path / "out/models").exists()

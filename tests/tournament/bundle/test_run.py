@@ -15,9 +15,10 @@ from tiny_checkpoint import write_tiny_checkpoint
 from agents.core.manifest import Base, Member, write_manifest
 from agents.models.checkpoint import checkpoint_sha256
 from aiac.cli import run
-from aiac.commands.bundle import worked_examples
+from aiac.commands.shared import puzzle_source
 from tournament.bundle.building import build_bundle, command_lines
 from tournament.bundle.checking import differences
+from tournament.bundle.kit import worked_examples
 from tournament.bundle.record import read_record
 from tournament.doctor.runs import run_findings
 
@@ -30,7 +31,7 @@ ANSWERING = ["--input_file", "outputs/filtered_questions.json", "--output_file",
 def bundle(tmp_path) -> Path:
     """Of weights that do not compute: enough for the Q-agent, which needs none."""
     out = tmp_path / "bundle-under-test"
-    build_bundle(out, workshop(tmp_path / "shop").order())
+    build_bundle(out, workshop(tmp_path / "shop").request())
     return out
 
 
@@ -43,7 +44,7 @@ def tiny(tmp_path) -> Path:
     write_manifest(manifest_of(member, base=Base(model="tiny", sha256=sha256)), tmp_path / "ensemble")
     out, shop = tmp_path / "bundle-under-test", Workshop(base, tmp_path / "ensemble")
     edition = examination().edition
-    build_bundle(out, shop.order(examples=worked_examples(edition), rehearse=lambda: "float32"))
+    build_bundle(out, shop.request(examples=worked_examples(edition, puzzle_source()), rehearse=lambda: "float32"))
     return out
 
 
@@ -89,7 +90,7 @@ def test_a_package_that_is_missing_is_named_in_a_sentence(bundle, tmp_path, modu
 
 def test_a_base_model_that_has_to_be_pulled_is_asked_for_by_its_command(tmp_path):
     out = tmp_path / "bundle-under-test"
-    build_bundle(out, Workshop(tmp_path, ROOT / "ensembles/default").order(find_base=None))
+    build_bundle(out, Workshop(tmp_path, ROOT / "ensembles/default").request(find_base=None))
     put(out, "outputs/filtered_questions.json", '[{"question": "Q?", "choices": ["x", "y"]}]')
     ran = run_alone(out, tmp_path, "agents.answer_agent", ANSWERING)
     assert ran.code == 2

@@ -12,34 +12,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from arena_fakes import FEBRUARY, count_words, question
+from arena_fakes import question
 from loopback import Service, http, serving
+from services_match import play_services
 
-from tournament.match.context import Court
-from tournament.match.log import EventLog, read_log
-from tournament.match.referee import MatchPlan, play_match
+from tournament.match.log import read_log
 from tournament.match.scoreboard import Scoreboard
-from tournament.teams.http import HttpTeam
 
 ROOT = Path(__file__).parents[3]
 GUARD_S = 60
 PLAY = """
 import sys
 from pathlib import Path
-from test_kill import play_services
+from services_match import play_services
 play_services(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
 """
-
-
-def play_services(path: Path, home: str, away: str) -> Scoreboard:
-    """Four questions an innings between two services."""
-    teams = [HttpTeam(url, seeded=True) for url in (home, away)]
-    with EventLog(path) as log:
-        court = Court(FEBRUARY, count_words, log, Scoreboard.of(log.events))
-        board = play_match(court, MatchPlan(4), *teams)
-    for team in teams:
-        team.close()
-    return board
 
 
 @pytest.mark.parametrize(("stuck_at", "calls_before"), [("/question?detail=true", 2), ("/answer", 3)])
@@ -59,7 +46,7 @@ def test_a_match_whose_referee_is_killed_goes_on_and_asks_nothing_again(tmp_path
         command = [sys.executable, "-c", PLAY, str(path), home.url, away.url]
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, [ROOT, Path(__file__).parent, Path(__file__).parents[1]])),
+            "PYTHONPATH": os.pathsep.join(map(str, [ROOT, Path(__file__).parents[1]])),
         }
         with subprocess.Popen(command, env=environment) as process:
             assert reached.wait(GUARD_S)

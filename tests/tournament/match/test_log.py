@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from agent_fakes import files_no_larger_than
-from arena_fakes import FakeClock, ScriptedFolder, ScriptedTeam, good_team, on_time, play, question
+from arena_fakes import FakeClock, ScriptedFolder, ScriptedTeam, good_team, match_of, on_time, play, question
 
 from agents.core.errors import FileError
 from tournament.match.events import InningsEnded
-from tournament.match.log import EventLog, encode, read_log
-from tournament.match.referee import MatchPlan
+from tournament.match.log import EventLog, encode, new_log_path, read_log
 from tournament.match.scoreboard import Scoreboard
 
 EVENT = InningsEnded(at_s=1.5, innings=1)
+LINE = encode(EVENT) + b"\n"
 
 
 def test_events_come_back_as_they_were_written(tmp_path):
@@ -22,15 +24,15 @@ def test_events_come_back_as_they_were_written(tmp_path):
     assert read_log(tmp_path / "log") == [EVENT, EVENT]
 
 
-@pytest.mark.parametrize("cut", [1, 10, len(encode(EVENT)) - 1])
+@pytest.mark.parametrize("cut", [1, 10, len(LINE) - 1])
 def test_a_last_line_cut_off_is_left_out_and_written_over(tmp_path, cut):
     path = tmp_path / "log"
-    path.write_bytes(encode(EVENT) + encode(EVENT)[:cut])
+    path.write_bytes(LINE + LINE[:cut])
     assert read_log(path) == [EVENT]
     with EventLog(path) as log:
         assert log.events == [EVENT]
         log.append([EVENT])
-    assert path.read_bytes() == encode(EVENT) * 2
+    assert path.read_bytes() == LINE * 2
 
 
 @pytest.mark.parametrize(
@@ -45,15 +47,26 @@ def test_a_last_line_cut_off_is_left_out_and_written_over(tmp_path, cut):
 )
 def test_a_damaged_line_is_named(tmp_path, line, complaint):
     path = tmp_path / "log"
-    path.write_bytes(encode(EVENT) + line + encode(EVENT))
+    path.write_bytes(LINE + line + LINE)
     with pytest.raises(FileError) as error:
         read_log(path)
     assert complaint in str(error.value)
 
 
 def test_a_log_has_one_writer(tmp_path):
-    with EventLog(tmp_path / "log"), pytest.raises(FileError, match="a log that another match is writing"):
+    with (
+        EventLog(tmp_path / "log"),
+        pytest.raises(FileError, match="the event log of a match that another process is writing"),
+    ):
         EventLog(tmp_path / "log")
+
+
+def test_a_file_that_is_no_log_stays_as_it_is(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"first note\nsecond note")
+    with pytest.raises(FileError, match="line 1: found text that is not JSON"):
+        EventLog(path)
+    assert path.read_bytes() == b"first note\nsecond note"
 
 
 def test_a_folder_is_no_log(tmp_path):
@@ -64,7 +77,7 @@ def test_a_folder_is_no_log(tmp_path):
 
 
 def test_a_match_cut_off_after_any_event_goes_on_without_asking_again(tmp_path):
-    plan = MatchPlan(3, closed_set=[question(9)])
+    plan = match_of(3, closed_set=[question(9)])
     clock = FakeClock()
     whole = play(tmp_path / "whole", clock, good_team(clock, 3), good_team(clock, 3), plan)
     lines = whole.path.read_bytes().splitlines(keepends=True)
@@ -85,10 +98,10 @@ def test_a_match_cut_off_after_any_event_goes_on_without_asking_again(tmp_path):
 
 def test_a_finished_match_is_only_read(tmp_path):
     clock = FakeClock()
-    played = play(tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), MatchPlan(2))
+    played = play(tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), match_of(2))
     before = played.path.read_bytes()
     home = ScriptedTeam(clock, "good", [], [])
-    again = play(tmp_path / "log", clock, home, good_team(clock, 2), MatchPlan(2))
+    again = play(tmp_path / "log", clock, home, good_team(clock, 2), match_of(2))
     assert again.board.ended == played.board.ended
     assert played.path.read_bytes() == before
     assert home.asked == []
@@ -97,11 +110,11 @@ def test_a_finished_match_is_only_read(tmp_path):
 def test_a_folder_cut_off_between_rows_is_run_for_the_missing_ones(tmp_path):
     clock = FakeClock()
     folder = ScriptedFolder(clock, [question(i) for i in range(3)], [{"answer": "B"}] * 3)
-    played = play(tmp_path / "whole", clock, folder, good_team(clock, 3), MatchPlan(3))
+    played = play(tmp_path / "whole", clock, folder, good_team(clock, 3), match_of(3))
     lines = played.path.read_bytes().splitlines(keepends=True)
     (tmp_path / "cut").write_bytes(b"".join(lines[:3]))
     again = ScriptedFolder(clock, [question(i) for i in range(1, 3)], [{"answer": "B"}] * 3)
-    board = play(tmp_path / "cut", clock, again, good_team(clock, 3), MatchPlan(3)).board
+    board = play(tmp_path / "cut", clock, again, good_team(clock, 3), match_of(3)).board
     assert again.asked_for == [2, 3]
     assert board.innings[1].valid == 3
 
@@ -109,7 +122,7 @@ def test_a_folder_cut_off_between_rows_is_run_for_the_missing_ones(tmp_path):
 def test_a_full_disk_is_one_sentence_and_leaves_whole_lines(tmp_path):
     with EventLog(tmp_path / "full") as log:
         log.append([EVENT])
-        with files_no_larger_than(len(encode(EVENT)) + 10), pytest.raises(FileError, match="room for the match's"):
+        with files_no_larger_than(len(LINE) + 10), pytest.raises(FileError, match="room for the event log"):
             log.append([EVENT])
     assert read_log(tmp_path / "full") == [EVENT]
 
@@ -117,5 +130,11 @@ def test_a_full_disk_is_one_sentence_and_leaves_whole_lines(tmp_path):
 def test_team_text_is_not_taken_apart_by_line_separators(tmp_path):
     clock = FakeClock()
     home = ScriptedTeam(clock, "good", [on_time(question(0, question="a\u2028b\x85c\nd"))], good_team(clock, 0).answers)
-    board = play(tmp_path / "log", clock, home, good_team(clock, 1), MatchPlan(1)).board
+    board = play(tmp_path / "log", clock, home, good_team(clock, 1), match_of(1)).board
     assert Scoreboard.of(read_log(tmp_path / "log")) == board
+
+
+def test_a_new_log_has_a_name_that_is_safe_whatever_a_team_is_called():
+    path = new_log_path(Path("matches"), "oct2025_aiac", "http://127.0.0.1:8000", "../../<x>")
+    assert path.parent == Path("matches")
+    assert path.name.endswith("-http-127-0-0-1-8000-x.jsonl")

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from arena_fakes import FEBRUARY, FakeClock, Item, ScriptedTeam, good_team, on_time, play, question
+from arena_fakes import FEBRUARY, FakeClock, Item, ScriptedTeam, good_team, match_of, on_time, play, question
 
-from tournament.match.referee import MatchPlan
 from tournament.teams.protocol import Fault
 
 B = {"answer": "B", "reasoning": "So it is."}
@@ -46,7 +45,7 @@ def test_an_answer_scores_as_the_table_says(tmp_path, item: Item, outcome: str, 
     clock = FakeClock()
     home = ScriptedTeam(clock, "home", [on_time(question(0))], [on_time(B)])
     away = ScriptedTeam(clock, "away", [on_time(question(1))], [item])
-    played = play(tmp_path / "log", clock, home, away, MatchPlan(1))
+    played = play(tmp_path / "log", clock, home, away, match_of(1))
     answer = played.board.innings[1].answers[0]
     assert (answer.outcome, answer.letter) == (outcome, letter)
     # Innings 1: away's A-agent has 100 if right, home's Q-agent 100 otherwise. Innings 2: home is right.
@@ -90,7 +89,7 @@ def test_n_counts_the_questions_that_survive_the_filter_in_time(tmp_path, third:
     away = ScriptedTeam(
         clock, "away", [on_time(question(i)) for i in range(3)], [on_time(B), on_time({"answer": "C"}), on_time(B)]
     )
-    board = play(tmp_path / "log", clock, home, away, MatchPlan(3)).board
+    board = play(tmp_path / "log", clock, home, away, match_of(3)).board
     first = board.innings[1]
     assert first.valid == (3 if survives else 2)
     # Away is right on the first and, where it counts, on the third; wrong on the second.
@@ -106,7 +105,7 @@ def test_a_key_written_with_its_text_is_read_by_its_first_letter_and_a_lower_cas
     clock = FakeClock()
     asks = [on_time(question(0, key="B) two 0")), on_time(question(1, key="b")), on_time(question(2, key="two 2"))]
     home = ScriptedTeam(clock, "home", asks, good_team(clock, 0).answers)
-    board = play(tmp_path / "log", clock, home, good_team(clock, 3), MatchPlan(3)).board
+    board = play(tmp_path / "log", clock, home, good_team(clock, 3), match_of(3)).board
     assert [board.innings[1].answers[i].outcome for i in range(3)] == ["right", "wrong", "wrong"]
 
 
@@ -116,7 +115,7 @@ def test_fewer_than_half_of_the_questions_surviving_disqualifies(tmp_path, good:
     asks = [on_time(question(i) if i < good else {"question": "broken"}) for i in range(4)]
     home = ScriptedTeam(clock, "home", asks, good_team(clock, 0).answers)
     away = good_team(clock, 4, name="away", letter="C")
-    board = play(tmp_path / "log", clock, home, away, MatchPlan(4)).board
+    board = play(tmp_path / "log", clock, home, away, match_of(4)).board
     assert board.innings[1].disqualified is disqualified
     assert board.innings[1].valid == (0 if disqualified else good)
     # Away is never right; home always. Without the disqualification home would have won 200 to 0.
@@ -130,7 +129,7 @@ def test_fewer_than_half_of_the_questions_surviving_disqualifies(tmp_path, good:
 def test_two_disqualified_teams_have_no_winner_and_no_tie_break(tmp_path):
     clock = FakeClock()
     home, away = (ScriptedTeam(clock, name, [on_time(None)] * 2, []) for name in ("home", "away"))
-    board = play(tmp_path / "log", clock, home, away, MatchPlan(2, closed_set=[question(9)])).board
+    board = play(tmp_path / "log", clock, home, away, match_of(2, closed_set=[question(9)])).board
     assert board.ended is not None
     assert board.ended.winner is None
     assert board.ended.reason == "too few questions of either team survived the filter"
@@ -143,7 +142,7 @@ def test_an_edition_that_asks_for_two_fifths_still_gets_nothing_from_a_filter_th
     edition = replace(FEBRUARY, survival_fraction=0.4)
     asks = [on_time(question(i) if i < 9 else None) for i in range(20)]
     home = ScriptedTeam(clock, "home", asks, good_team(clock, 0).answers)
-    board = play(tmp_path / "log", clock, home, good_team(clock, 20), MatchPlan(20), edition=edition).board
+    board = play(tmp_path / "log", clock, home, good_team(clock, 20), match_of(20, edition)).board
     assert board.innings[1].valid == 0
     assert board.innings[1].disqualified
 
@@ -165,7 +164,7 @@ def test_a_tie_goes_to_whoever_has_more_right_on_the_closed_set(tmp_path, home_r
         )
 
     board = play(
-        tmp_path / "log", clock, team("home", home_right), team("away", away_right), MatchPlan(2, closed_set=closed)
+        tmp_path / "log", clock, team("home", home_right), team("away", away_right), match_of(2, closed_set=closed)
     ).board
     assert board.score("home") == board.score("away") == 100
     assert (board.tie_break_right("home"), board.tie_break_right("away")) == (home_right, away_right)
@@ -176,11 +175,11 @@ def test_a_tie_goes_to_whoever_has_more_right_on_the_closed_set(tmp_path, home_r
 def test_a_closed_set_is_left_alone_when_the_innings_decide_and_a_tie_without_one_is_a_draw(tmp_path):
     clock = FakeClock()
     home, away = good_team(clock, 1), good_team(clock, 1, letter="C")
-    board = play(tmp_path / "decided", clock, home, away, MatchPlan(1, closed_set=[question(9)])).board
+    board = play(tmp_path / "decided", clock, home, away, match_of(1, closed_set=[question(9)])).board
     assert board.ended is not None
     assert board.ended.winner == "home"
     assert board.tie_break == {"home": {}, "away": {}}
-    drawn = play(tmp_path / "drawn", clock, good_team(clock, 1), good_team(clock, 1), MatchPlan(1)).board
+    drawn = play(tmp_path / "drawn", clock, good_team(clock, 1), good_team(clock, 1), match_of(1)).board
     assert drawn.ended is not None
     assert drawn.ended.winner is None
 
@@ -188,14 +187,14 @@ def test_a_closed_set_is_left_alone_when_the_innings_decide_and_a_tie_without_on
 def test_the_answerer_sees_neither_the_key_nor_the_explanation(tmp_path):
     clock = FakeClock()
     home, away = good_team(clock, 2), good_team(clock, 2)
-    play(tmp_path / "log", clock, home, away, MatchPlan(2))
+    play(tmp_path / "log", clock, home, away, match_of(2))
     assert [sorted(row) for row in away.seen] == [["choices", "question", "topic"]] * 2
 
 
 def test_topics_are_asked_for_in_turn_and_every_seed_once(tmp_path):
     clock = FakeClock()
     home, away = good_team(clock, 5), good_team(clock, 5)
-    play(tmp_path / "log", clock, home, away, MatchPlan(5, seed=3, difficulty="hard"))
+    play(tmp_path / "log", clock, home, away, match_of(5, seed=3, difficulty="hard"))
     topics = [topic for names in FEBRUARY.topics.values() for topic in names]
     assert [request.topic for request in home.asked] == [*topics, topics[0]]
     assert {request.difficulty for request in home.asked} == {"hard"}

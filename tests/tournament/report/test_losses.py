@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from arena_fakes import FakeClock, Item, ScriptedTeam, good_team, on_time, play, question
+from arena_fakes import FakeClock, Item, ScriptedTeam, good_team, match_of, on_time, play, question
 
 from tournament.match.keys import ProofJudge
-from tournament.match.referee import MatchPlan
 from tournament.report.calibration import calibration
 from tournament.report.losses import losses
 from tournament.teams.protocol import Fault
@@ -29,7 +28,7 @@ def test_each_cause_is_counted_with_its_points_and_what_would_have_been_right(tm
     home.proofs = {question(5)["question"]: "C"}
     away = ScriptedTeam(clock, "away", [on_time(question(i)) for i in range(8)], answers)
     judge = ProofJudge(lambda row, proof: proof)
-    board = play(tmp_path / "log", clock, home, away, MatchPlan(8), judges=[judge]).board
+    board = play(tmp_path / "log", clock, home, away, match_of(8), judges=[judge]).board
     found = {(loss.side, loss.cause): (loss.items, loss.points, loss.regained) for loss in losses(board)}
     assert found == {
         ("away", "late"): (2, 25.0, 1),
@@ -51,7 +50,7 @@ def test_the_winner_had_the_lost_answers_counted(tmp_path):
     away = ScriptedTeam(
         clock, "away", [on_time(question(i)) for i in range(4)], [Item(B, seconds=9.1)] * 2 + [on_time(B)] * 2
     )
-    board = play(tmp_path / "log", clock, home, away, MatchPlan(4)).board
+    board = play(tmp_path / "log", clock, home, away, match_of(4)).board
     # 50 + 75 for home, 50 + 25 for away; with the two late ones 25 fewer each for home... 75 to 125.
     assert (board.score("home"), board.score("away")) == (125, 75)
     late = next(loss for loss in losses(board) if loss.cause == "late")
@@ -61,7 +60,7 @@ def test_the_winner_had_the_lost_answers_counted(tmp_path):
 def test_what_a_disqualified_team_lost_changes_nothing(tmp_path):
     clock = FakeClock()
     home = ScriptedTeam(clock, "home", [on_time(None)] * 2, lambda _: on_time({"answer": "b"}))
-    board = play(tmp_path / "log", clock, home, good_team(clock, 2, name="away"), MatchPlan(2)).board
+    board = play(tmp_path / "log", clock, home, good_team(clock, 2, name="away"), match_of(2)).board
     assert [(loss.cause, loss.winner_if_regained) for loss in losses(board)] == [("format", "away")]
 
 
@@ -75,7 +74,7 @@ def test_calibration_compares_the_surest_letter_with_the_key(tmp_path):
 
     answers = [sure("B", 0.9), sure("C", 0.95), sure("B", 0.45), on_time(B)]
     away = ScriptedTeam(clock, "away", [on_time(question(i)) for i in range(4)], answers)
-    board = play(tmp_path / "log", clock, good_team(clock, 4), away, MatchPlan(4)).board
+    board = play(tmp_path / "log", clock, good_team(clock, 4), away, match_of(4)).board
     bins = [(each.answers, round(each.confidence, 3), each.right) for each in calibration(board.innings[1])]
     assert bins == [(1, 0.45, 1.0), (2, 0.925, 0.5)]
     assert calibration(board.innings[2]) == []

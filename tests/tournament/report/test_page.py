@@ -5,11 +5,10 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
-from arena_fakes import FakeClock, Item, ScriptedFolder, ScriptedTeam, good_team, on_time, play, question
+from arena_fakes import FakeClock, Item, ScriptedFolder, ScriptedTeam, good_team, match_of, on_time, play, question
 
 from agents.core.errors import FileError
 from tournament.match.keys import KeyView
-from tournament.match.referee import MatchPlan
 from tournament.match.scoreboard import Scoreboard
 from tournament.report.page import render_report, summary
 from tournament.teams.protocol import Fault, TeamEntry
@@ -74,7 +73,7 @@ def page(tmp_path) -> str:
         [on_time(question(i)) for i in range(4)],
         [Item({"answer": "B"}, seconds=9.25), on_time({"answer": "b"})],
     )
-    return render_report(play(tmp_path / "log", clock, home, away, MatchPlan(4), judges=[Panel()]).board)
+    return render_report(play(tmp_path / "log", clock, home, away, match_of(4), judges=[Panel()]).board)
 
 
 def test_it_says_who_won_and_where_points_were_lost(page):
@@ -114,7 +113,7 @@ def test_nothing_that_teams_write_becomes_markup(tmp_path):
     asks += [on_time(question(i)) for i in range(6, 12)]
     home = ScriptedTeam(clock, ATTACK, asks, lambda _: on_time({"answer": ATTACK, "reasoning": ATTACK}))
     folder = ScriptedFolder(clock, [hostile] * 12, [{"answer": ATTACK, "reasoning": ATTACK}] * 12)
-    board = play(tmp_path / "log", clock, home, folder, MatchPlan(12)).board
+    board = play(tmp_path / "log", clock, home, folder, match_of(12)).board
     run = board.runs[0]
     board.runs.append(run.model_copy(update={"output_tail": ATTACK, "notes": [ATTACK]}))
     assert board.started is not None
@@ -133,7 +132,7 @@ def test_characters_that_turn_text_around_are_shown_as_their_codes(tmp_path):
     home = ScriptedTeam(
         clock, "home", [on_time(question(0, question="a\u202eb\x00c\ud800d"))], good_team(clock, 0).answers
     )
-    board = play(tmp_path / "log", clock, home, good_team(clock, 1), MatchPlan(1)).board
+    board = play(tmp_path / "log", clock, home, good_team(clock, 1), match_of(1)).board
     page = render_report(board)
     assert "a\\u202eb\\x00c\\ud800d" in page
     page.encode()
@@ -141,7 +140,7 @@ def test_characters_that_turn_text_around_are_shown_as_their_codes(tmp_path):
 
 def test_an_unfinished_match_is_reported_as_it_stands(tmp_path):
     clock = FakeClock()
-    events = play(tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), MatchPlan(2)).events
+    events = play(tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), match_of(2)).events
     for kept in range(1, len(events)):
         assert "The match has not ended" in render_report(Scoreboard.of(events[:kept]))
     with pytest.raises(FileError, match="no beginning of a match"):
@@ -151,6 +150,6 @@ def test_an_unfinished_match_is_reported_as_it_stands(tmp_path):
 def test_the_numbers_as_json(tmp_path):
     clock = FakeClock()
     home = good_team(clock, 2, name="home", letter="C")
-    found = summary(play(tmp_path / "log", clock, home, good_team(clock, 2, name="away"), MatchPlan(2)).board)
+    found = summary(play(tmp_path / "log", clock, home, good_team(clock, 2, name="away"), match_of(2)).board)
     assert (found["winner"], found["scores"]) == ("away", {"home": 0.0, "away": 200.0})
     assert [innings["right"] for innings in found["innings"]] == [2, 0]

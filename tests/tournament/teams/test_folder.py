@@ -9,12 +9,11 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from arena_fakes import FakeClock, good_team, play, question
+from arena_fakes import FakeClock, good_team, match_of, play, question
 from folder_scripts import READ_OPTIONS
 
 from agents.core.deadline import Deadline
 from agents.core.errors import FileError
-from tournament.match.referee import MatchPlan
 from tournament.teams.folder import FolderTeam, clean_environment
 from tournament.teams.listing import differences, list_folder
 from tournament.teams.process import MAX_OUTPUT_BYTES, run_bounded
@@ -54,7 +53,7 @@ def test_questions_and_answers_come_by_the_two_command_lines(tmp_path):
 def test_a_match_between_a_folder_and_another_team(tmp_path):
     clock = FakeClock()
     team = FolderTeam(folder(tmp_path / "team"))
-    board = play(tmp_path / "log", clock, team, good_team(clock, 2), MatchPlan(2)).board
+    board = play(tmp_path / "log", clock, team, good_team(clock, 2), match_of(2)).board
     assert board.innings[1].valid == 2
     assert (board.score("home"), board.score("away")) == (100, 100)
 

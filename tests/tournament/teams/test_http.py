@@ -8,17 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from arena_fakes import FakeClock, good_team, play, question
+from arena_fakes import FakeClock, good_team, match_of, play, question
 from loopback import Respond, http, serving
 
 from agents.core.errors import InputError
 from aiac.cli import run
-from tournament.match.referee import MatchPlan
 from tournament.teams.http import HttpTeam
-from tournament.teams.protocol import QuestionRequest, TeamFaultError
+from tournament.teams.protocol import QuestionSpec, TeamFaultError
 from tournament.untrusted import MAX_ROW_BYTES
 
-REQUEST = QuestionRequest("Syllogisms", "hard", 7)
+REQUEST = QuestionSpec("Syllogisms", "hard", 7)
 SHOWN = {key: question()[key] for key in ("topic", "question", "choices")}
 B = {"answer": "B", "reasoning": "So it is."}
 GIBIBYTE = 1 << 30
@@ -230,7 +229,7 @@ def test_a_match_against_a_service_that_is_late_by_10_ms(tmp_path):
 
     with serving(respond) as service:
         team = HttpTeam(service.url, name="late", seeded=True)
-        board = play(tmp_path / "log", clock, good_team(clock, 2), team, MatchPlan(2)).board
+        board = play(tmp_path / "log", clock, good_team(clock, 2), team, match_of(2)).board
         team.close()
     assert [answer.outcome for answer in board.innings[1].answers.values()] == ["late", "late"]
     assert [round(answer.elapsed_s or 0, 3) for answer in board.innings[1].answers.values()] == [9.01, 9.01]
@@ -254,7 +253,7 @@ def test_a_match_goes_on_whatever_a_service_answers_and_the_other_team_loses_not
 
     with serving(respond) as service:
         team = HttpTeam(service.url, name="broken", seeded=True)
-        board = play(tmp_path / "log", clock, good_team(clock, 3, name="good"), team, MatchPlan(3)).board
+        board = play(tmp_path / "log", clock, good_team(clock, 3, name="good"), team, match_of(3)).board
         team.close()
     assert {answer.outcome for answer in board.innings[1].answers.values()} <= {"fault", "format"}
     assert (board.score("home"), board.score("away")) == (200, 0)

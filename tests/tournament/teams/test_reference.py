@@ -9,12 +9,11 @@ from collections import Counter
 
 import pytest
 from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member
-from arena_fakes import FEBRUARY, FakeClock, count_words, good_team, play, question
+from arena_fakes import FEBRUARY, FakeClock, count_words, good_team, match_of, play, question
 
 from agents.core.errors import FileError
 from tournament.match.keys import PanelJudge
-from tournament.match.referee import MatchPlan
-from tournament.teams.protocol import QuestionRequest, TeamFaultError
+from tournament.teams.protocol import QuestionSpec, TeamFaultError
 from tournament.teams.question_file import FileSource, read_closed_set, read_rows
 from tournament.teams.reference import AlwaysFirst, ModelTeam, RandomLetter
 
@@ -45,7 +44,7 @@ def test_random_letters_are_even_and_the_same_for_the_same_seed_and_question():
 
 
 def test_a_file_is_asked_in_turn_from_where_the_seed_says():
-    asked = [SOURCE.question(QuestionRequest("t", None, seed)) for seed in (0, 1, 5)]
+    asked = [SOURCE.question(QuestionSpec("t", None, seed)) for seed in (0, 1, 5)]
     assert asked == [ROWS[0], ROWS[1], ROWS[1]]
     assert SOURCE.proof(ROWS[0]) is None
 
@@ -141,9 +140,7 @@ def test_a_panel_of_which_nobody_votes_has_no_view(runner):
 def test_a_panel_judges_after_the_answers_of_an_innings(tmp_path, runner):
     clock = FakeClock()
     judge = PanelJudge(answerer_on(ScriptedEngine(), letter_member("one")), "panel", runner)
-    events = play(
-        tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), MatchPlan(2), judges=[judge]
-    ).events
+    events = play(tmp_path / "log", clock, good_team(clock, 2), good_team(clock, 2), match_of(2), judges=[judge]).events
     kinds = [event.type for event in events if getattr(event, "innings", 0) == 1]
     assert kinds == [
         *["question_received"] * 2,

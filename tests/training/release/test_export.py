@@ -16,7 +16,7 @@ from agents.core.errors import DamagedModelError, FileError, InputError, NotRead
 from agents.core.manifest import FILE_NAME, read_manifest
 from agents.core.schema import Question
 from agents.ensemble.loading import load_ensemble, placement, transformers_openers
-from aiac.commands.arena_teams import read_teams
+from tournament.teams.names import read_teams
 from training.recipe import ExportRecipe, TrainRecipe, read_yaml
 from training.release.export import ExportPlan, export_ensemble
 

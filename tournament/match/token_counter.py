@@ -1,11 +1,14 @@
-"""What counts tokens for the organisers' filter on this machine."""
+"""The tokenizer that counts tokens for the organisers' filter on this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.ensemble.loading import FindModel
 
 LIKE_THEIRS = ("Qwen2.5-Coder-0.5B-Instruct", "Qwen2.5-Coder-1.5B-Instruct")
 """Models of the catalogue whose tokenizer agrees with the organisers' (Qwen3-4B) on English text."""
@@ -21,19 +24,19 @@ class TokenCounter:
     count: Callable[[str], int]
 
 
-def token_counter(name: str | None = None) -> TokenCounter:
-    """The tokenizer of the model or checkpoint folder ``name``; by default of one like theirs that has been pulled.
+def token_counter(find_model: FindModel, name: str | None = None) -> TokenCounter:
+    """Return the tokenizer of the model or checkpoint folder ``name``.
 
-    Raises as pulling a model does, DamagedModelError for a folder without a tokenizer.json, and MissingExtraError.
+    By default that of a model like the organisers' which has been pulled already. Raises as ``find_model`` does,
+    DamagedModelError for a folder without a tokenizer.json, and MissingExtraError.
     """
     from agents.core.errors import DamagedModelError, first_line
     from agents.models.store import ModelStore
     from agents.support.missing_package import missing_package
-    from aiac.commands.models import find_or_pull
 
     store = ModelStore()
     chosen = name or next((model for model in LIKE_THEIRS if store.is_ready(model)), OTHERWISE)
-    file = find_or_pull(chosen) / "tokenizer.json"
+    file = find_model(chosen) / "tokenizer.json"
     try:
         # Not the engine's tokenizer: that brings torch, and a referee needs none.
         from tokenizers import Tokenizer
