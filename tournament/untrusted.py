@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from agents.core.errors import first_line, system_reason
+
 MAX_ROW_BYTES = 65_536
 """The most bytes that one question or answer may take."""
 MAX_DEPTH = 6
@@ -60,6 +62,11 @@ def clip(text: str, limit: int = MAX_TEXT_CHARS) -> str:
 def printable(text: str) -> str:
     """``text`` with control characters and lone surrogates escaped, line breaks and tabs kept."""
     return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+def reason_of(error: Exception) -> str:
+    """Return why reading a team's file failed, printable: the system's reason, or what a parser says first."""
+    return system_reason(error) if isinstance(error, OSError) else printable(first_line(error))
 
 
 def _shown(value: Any) -> Any:

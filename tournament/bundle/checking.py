@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from agents.core.errors import system_reason
 from agents.models.download import sha256_of
 from agents.support.bundle import FILE_NAME, OUTPUTS
 from tournament.bundle.record import FileRecord, read_record
@@ -41,5 +42,5 @@ def _difference(file: Path, entry: FileRecord) -> str | None:
         if (sha256 := sha256_of(file)) != entry.sha256:
             return f"found SHA-256 {sha256}; expected {entry.sha256}, {LISTED}"
     except OSError as error:
-        return f"found {str(error.strerror).lower()}; expected a file that can be read"
+        return f"found {system_reason(error)}; expected a file that can be read"
     return None

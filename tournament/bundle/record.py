@@ -5,24 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from agents.core.errors import FileError, ManifestError, describe
+from agents.core.errors import ManifestError, file_errors
 from agents.core.manifest import Sha256
+from agents.core.validation import validation_error
 from agents.support.atomic_file import write_whole
 from agents.support.bundle import FILE_NAME
+from tournament.teams.protocol import FrozenModel
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileRecord(_Strict):
+class FileRecord(FrozenModel):
     sha256: Sha256
     bytes: int = Field(ge=0)
 
 
-class PackageRecord(_Strict):
+class PackageRecord(FrozenModel):
     """A package that has to be installed where the folder runs."""
 
     version: str | None
@@ -32,7 +30,7 @@ class PackageRecord(_Strict):
     imported_by: list[str]
 
 
-class BaseRecord(_Strict):
+class BaseRecord(FrozenModel):
     """The base model, as the ensemble's manifest names it, and the hash it is known by there."""
 
     model: str
@@ -43,7 +41,7 @@ class BaseRecord(_Strict):
     """The command that does, from inside the folder; None where the model is in it."""
 
 
-class Record(_Strict):
+class Record(FrozenModel):
     """Schema version 1 of bundle.json. ``agents.support.bundle.read_bundle`` reads the part that the agents need."""
 
     schema_version: Literal[1] = 1
@@ -69,14 +67,12 @@ class Record(_Strict):
 def read_record(folder: Path) -> Record:
     """The record of the bundle in ``folder``. Raises FileError, and ManifestError naming the field that is wrong."""
     file = folder / FILE_NAME
+    with file_errors(file, "what `aiac bundle` wrote there"):
+        data = file.read_bytes()
     try:
-        return Record.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise FileError(str(file), str(error.strerror).lower(), "what `aiac bundle` wrote there") from None
+        return Record.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "contents"
-        raise ManifestError(f"{file}: {field}", describe(first["input"]), first["msg"]) from None
+        raise validation_error(error, ManifestError, str(file), whole="contents") from None
 
 
 def write_record(record: Record, folder: Path) -> None:

@@ -14,7 +14,7 @@ from tournament.match.scoring import shown_to_answerer
 from tournament.teams.folder import ANSWERS, OUTPUTS, QUESTIONS, FolderTeam, read_regular
 from tournament.teams.process import MAX_OUTPUT_BYTES
 from tournament.teams.protocol import Batch
-from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable
+from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable, reason_of
 
 LOUD_BYTES = 1024 * 1024
 """Of stdout and stderr in one run; more slows a run down and hides what matters."""
@@ -137,8 +137,7 @@ def _filtered_copy(folder: Path, name: str, rows: int, passed: int) -> Finding:
     except FileNotFoundError:
         return Finding(check, "fail", f"no {path}", what, fix)
     except (OSError, ValueError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        return Finding(check, "fail", f"{path} cannot be read: {printable(str(reason))[:200]}", what, fix)
+        return Finding(check, "fail", f"{path} cannot be read: {reason_of(error)}", what, fix)
     if not isinstance(value, list):
         return Finding(check, "fail", f"{path} is no list", what, fix)
     kept = sum(row is not None for row in value)

@@ -11,13 +11,13 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from agents.core.errors import describe, first_line
+from agents.core.errors import describe
 from agents.core.rules import Edition
 from tournament.doctor.classes import find_class, interface_faults
 from tournament.doctor.finding import Finding, judged, unchecked
 from tournament.teams.folder import read_regular
 from tournament.teams.listing import list_folder
-from tournament.untrusted import printable
+from tournament.untrusted import reason_of
 
 AGENT_FILES = ("question_agent.py", "question_model.py", "answer_agent.py", "answer_model.py")
 CLASSES = {"question_model.py": "QAgent", "answer_model.py": "AAgent"}
@@ -60,9 +60,8 @@ def _source_findings(folder: Path, name: str) -> Iterator[Finding]:
         yield Finding(path, "fail", "no such file", "one of the four files", f"Add {path}; all four files must exist.")
         return
     except (OSError, ValueError, OverflowError, SyntaxError, RecursionError, MemoryError) as error:
-        reason = printable(str(error.strerror) if isinstance(error, OSError) else first_line(error))
         fix = f"Make {path} a plain Python file that parses; the organisers copy and import it."
-        yield Finding(path, "fail", reason, "a plain Python file", fix)
+        yield Finding(path, "fail", reason_of(error), "a plain Python file", fix)
         return
     if name not in CLASSES:
         yield Finding(path, "ok", "there, and it parses")
@@ -98,8 +97,9 @@ def _settings(folder: Path, name: str, limit: int) -> Finding:
         fix = f"Copy {name} from the starter kit: the organisers' own agent reads it."
         return Finding(name, "warning", "no such file", f"max_new_tokens: {limit}", fix)
     except (OSError, ValueError, OverflowError, RecursionError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else printable(first_line(error))
-        return Finding(name, "fail", f"cannot be read: {reason}", "YAML", f"Copy {name} from the starter kit again.")
+        return Finding(
+            name, "fail", f"cannot be read: {reason_of(error)}", "YAML", f"Copy {name} from the starter kit again."
+        )
     if not isinstance(value, dict):
         return Finding(name, "fail", describe(value), "settings by name", f"Copy {name} from the starter kit again.")
     given = value.get("max_new_tokens", limit)
@@ -122,8 +122,7 @@ def _topics(folder: Path, edition: Edition) -> Finding:
     except FileNotFoundError:
         return Finding(check, "fail", "no such file", expected, fix)
     except (OSError, ValueError, OverflowError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else printable(first_line(error))
-        return Finding(check, "fail", f"cannot be read: {reason}", expected, fix)
+        return Finding(check, "fail", f"cannot be read: {reason_of(error)}", expected, fix)
     lists = list(value.values()) if isinstance(value, dict) else []
     names = [name for topics in lists if isinstance(topics, list) for name in topics]
     if not names or not all(isinstance(topics, list) for topics in lists):

@@ -15,12 +15,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import FileError
+from agents.core.errors import FileError, file_errors, system_reason
 from agents.support.atomic_file import write_whole
 from tournament.teams.listing import differences, list_folder
 from tournament.teams.process import Finished, run_bounded
 from tournament.teams.protocol import Batch, Fault, Row, TeamEntry
-from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable
+from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable, reason_of
 
 OUTPUTS = "outputs"
 QUESTIONS, FILTERED, ANSWERS = "questions.json", "filtered_questions.json", "answers.json"
@@ -78,7 +78,7 @@ class FolderTeam:
         except FileError as error:
             return Batch((), Fault(kind="crashed", detail=str(error)))
         except OSError as error:
-            return Batch((), Fault(kind="crashed", detail=f"{self._python} does not start: {error.strerror}"))
+            return Batch((), Fault(kind="crashed", detail=f"{self._python} does not start: {system_reason(error)}"))
         notes = differences(before, list_folder(self._folder, without=OUTPUTS))
         rows, fault = self._rows(finished, output, number)
         if finished.stopped is not None:
@@ -101,8 +101,7 @@ class FolderTeam:
         except FileNotFoundError:
             return [], _unwritten(finished, output)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            return [], Fault(kind="not JSON", detail=f"{OUTPUTS}/{output}: {printable(str(reason))[:200]}")
+            return [], Fault(kind="not JSON", detail=f"{OUTPUTS}/{output}: {reason_of(error)}")
         except OverflowError as error:
             return [], Fault(kind="too large", detail=f"{OUTPUTS}/{output}: {error}")
         if not isinstance(value, list):
@@ -112,13 +111,11 @@ class FolderTeam:
     def _prepare(self, name: str) -> None:
         """An outputs/ that is a folder of its own, without the file called ``name``. Raises FileError."""
         outputs = self._folder / OUTPUTS
-        try:
+        with file_errors(outputs / name, "a file that can be replaced"):
             outputs.mkdir(exist_ok=True)
             if outputs.is_symlink():
                 raise FileError(str(outputs), "a link", "a folder")
             (outputs / name).unlink(missing_ok=True)
-        except OSError as error:
-            raise FileError(str(outputs / name), str(error.strerror).lower(), "a file that can be replaced") from None
 
 
 def clean_environment(environment: Mapping[str, str], home: str) -> dict[str, str]:

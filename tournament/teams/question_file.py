@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import FileError, QuestionError
+from agents.core.errors import FileError, QuestionError, file_errors
 from agents.core.rules import CountTokens, Edition, broken_question_rule
 from agents.core.schema import read_question
 from tournament.teams.protocol import QuestionSpec, Row
@@ -65,11 +65,11 @@ def read_closed_set(path: Path, edition: Edition, count_tokens: CountTokens) -> 
 
 
 def _read(path: Path) -> str:
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise FileError(str(path), (error.strerror or str(error)).lower(), "a readable file of questions") from None
+    with (
+        file_errors(path, "a readable file of questions"),
+        gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file,
+    ):
+        data = file.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:
         raise FileError(str(path), "a larger file", f"at most {MAX_FILE_BYTES:,} bytes")
     try:

@@ -200,7 +200,7 @@ def test_its_own_interpreter_is_used_where_there_is_one(tmp_path):
 def test_an_interpreter_that_does_not_start_is_a_fault(tmp_path):
     batch = FolderTeam(folder(tmp_path / "team"), python="/nowhere/python").ask_all(1, LIMIT_S)
     assert batch.fault is not None
-    assert batch.fault.detail == "/nowhere/python does not start: No such file or directory"
+    assert batch.fault.detail == "/nowhere/python does not start: no such file or directory"
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty"])
