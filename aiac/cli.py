@@ -1,4 +1,8 @@
-"""The command `aiac`: one sub-command a stage. Every heavy import waits until its command runs."""
+"""The command `aiac`: one sub-command a stage. Every heavy import waits until its command runs.
+
+A command's function takes as many parameters as the command has options: Typer reads them from there. Nothing that it
+calls does.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,7 @@ import typer
 
 from agents.core.errors import AiacError, outcome_of
 from agents.support.command_line import INTERRUPTED
-from aiac.commands import data, models
-from aiac.commands.answer import answer
-from aiac.commands.ask import ask
-from aiac.commands.bundle import bundle
-from aiac.commands.check import check
-from aiac.commands.doctor import doctor
-from aiac.commands.export import export
-from aiac.commands.merge import merge
-from aiac.commands.play import play, report
-from aiac.commands.serve import serve
-from aiac.commands.train import train
-from aiac.commands.validate import validate
+from aiac.commands import answer, ask, bundle, check, data, doctor, export, merge, models, play, serve, train, validate
 
 app = typer.Typer(
     name="aiac",
@@ -31,8 +24,8 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
-for command in (answer, ask, check, doctor, bundle, train, validate, merge, export, play, report, serve):
-    app.command()(command)
+for part in (answer, ask, check, doctor, bundle, train, validate, merge, export, play, serve):
+    app.registered_commands += part.app.registered_commands
 
 
 def main() -> None:

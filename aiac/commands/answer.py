@@ -11,7 +11,10 @@ import typer
 from agents.core.rules import DEFAULT_EDITION
 from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
+app = typer.Typer()
 
+
+@app.command()
 def answer(
     file: Annotated[Path, typer.Argument(help="A JSON file of questions, in any shape the field uses.")],
     output: Annotated[

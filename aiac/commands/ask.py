@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from agents.core.rules import Edition
     from agents.ensemble.question_source import LazyModel
 
+app = typer.Typer()
 
+
+@app.command()
 def ask(
     topic: Annotated[
         str | None, typer.Option(help="A topic in any spelling; if not given, the edition's in turn.")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from tournament.bundle.building import CpuDtype
     from tournament.bundle.record import Record
 
+app = typer.Typer()
 
+
+@app.command()
 def bundle(
     out: Annotated[Path, typer.Argument(help="The folder to make; with --check, the one to compare.")],
     edition: Annotated[str, typer.Option(help="The edition whose rules and files it is for.")] = DEFAULT_EDITION,

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from agents.ensemble.supervisor import MemberStatus
 
+app = typer.Typer()
 
+
+@app.command()
 def check(
     ensemble: Annotated[str, typer.Option(help="An ensemble's folder, or its name in ensembles/.")] = DEFAULT_ENSEMBLE,
     engine: Annotated[str, typer.Option(help="transformers, vllm or remote.")] = "transformers",

@@ -17,7 +17,10 @@ SIZES = "1 2 20 200"
 QUICK_SIZES = "1 2"
 MAX_SIZE = 1000
 
+app = typer.Typer()
 
+
+@app.command()
 def doctor(
     target: Annotated[str, typer.Argument(help="A submission folder, or the address of a service (http://…).")],
     edition: Annotated[str, typer.Option(help="The edition whose rules hold.")] = DEFAULT_EDITION,

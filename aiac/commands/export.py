@@ -11,7 +11,10 @@ import typer
 if TYPE_CHECKING:
     from training.release.export import Export
 
+app = typer.Typer()
 
+
+@app.command()
 def export(
     recipe: Annotated[Path, typer.Argument(help="A recipe such as recipes/base-smollm2-135m.yaml.")],
     dtype: Annotated[str, typer.Option(help="Precision of the scoring, float32 or bfloat16.")] = "float32",

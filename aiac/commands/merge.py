@@ -10,7 +10,10 @@ import typer
 if TYPE_CHECKING:
     from training.merging.merge import MergeReport
 
+app = typer.Typer()
 
+
+@app.command()
 def merge(
     base: Annotated[str, typer.Option(help="The base model: a name of the catalogue, or a checkpoint folder.")],
     adapter: Annotated[list[Path], typer.Option(help="An adapter folder of PEFT; give it again for each one more.")],

@@ -26,7 +26,10 @@ TEAM_HELP = (
     "http://…, a submission folder, a file of questions, always-a, random, base-letter, base-cloze, ensemble:NAME."
 )
 
+app = typer.Typer()
 
+
+@app.command()
 def play(
     home: Annotated[str | None, typer.Option(help=f"The team that asks first: {TEAM_HELP}")] = None,
     away: Annotated[str | None, typer.Option(help="The other team.")] = None,
@@ -116,6 +119,7 @@ def play(
         _write_report(board, report)
 
 
+@app.command()
 def report(
     log: Annotated[Path, typer.Argument(help="The event log of a match, finished or not.")],
     output: Annotated[Path | None, typer.Option(help="Where the page goes; by default beside the log.")] = None,

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from service.settings import Settings
     from service.state import Load
 
+app = typer.Typer()
 
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; overrides AIAC_HOST.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; overrides AIAC_PORT.")] = None,

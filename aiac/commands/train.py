@@ -12,7 +12,10 @@ import typer
 if TYPE_CHECKING:
     from training.run.dry_run import DryRun
 
+app = typer.Typer()
 
+
+@app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A training recipe such as recipes/starter.yaml.")],
     dry_run: Annotated[

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from agents.ensemble.loading import LoadedEnsemble
     from training.release.validate import Judged
 
+app = typer.Typer()
 
+
+@app.command()
 def validate(
     data: Annotated[
         list[str], typer.Argument(help="Question files with keys, by path or name in AIAC_DATA_DIR; or puzzles:test.")

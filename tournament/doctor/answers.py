@@ -8,14 +8,13 @@ from typing import Any
 
 from agents.core.rules import broken_answer_rule, score_answer
 from agents.core.schema import LETTERS
-from tournament.doctor.finding import Examination, Finding, judged, named, unchecked
+from tournament.doctor.finding import MIN_FOR_LETTERS, Examination, Finding, judged, named, unchecked
 from tournament.match.scoring import unscored
 from tournament.teams.protocol import Row
 from tournament.untrusted import parsed_row
 
 COLLAPSED_SHARE = 0.75
 """Of answers that are all the same letter, to questions whose keys are spread evenly."""
-MIN_FOR_LETTERS = 20
 
 
 def broken_answer(value: Any, examination: Examination) -> str | None:

@@ -12,6 +12,8 @@ from agents.core.rules import CountTokens, Edition
 from tournament.teams.protocol import Row
 
 FindingVerdict = Literal["ok", "warning", "fail", "not checked"]
+MIN_FOR_LETTERS = 20
+"""Fewer rows say nothing about the distribution of their letters."""
 MAX_NAMED = 3
 """Rows that a sentence names; of more it gives the number."""
 

@@ -10,14 +10,12 @@ from agents.asking.similarity import question_id
 from agents.core.errors import QuestionError, describe
 from agents.core.rules import FILTER_FRACTION, broken_question_rule, count_question_tokens
 from agents.core.schema import LETTERS, Question, read_question, strip_labels
-from tournament.doctor.finding import Examination, Finding, judged, named, unchecked
+from tournament.doctor.finding import MIN_FOR_LETTERS, Examination, Finding, judged, named, unchecked
 from tournament.teams.protocol import Row
 from tournament.untrusted import parsed_row
 
 CLOSE_TOKENS = 5
 """So near the limit another tokenizer's count may be over it."""
-MIN_FOR_LETTERS = 20
-"""Fewer questions say nothing about the distribution of their keys."""
 UNLIKELY = 0.001
 """Probability of so uneven a distribution if the keys were drawn evenly, below which it is called uneven."""
 

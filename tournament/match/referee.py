@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agents.core.errors import FileError, InputError
 from agents.core.rules import filter_questions
 from tournament.match.context import MatchContext
-from tournament.match.events import MatchEnded, MatchResumed, MatchStarted, Side
+from tournament.match.events import SIDES, AnswerReceived, MatchEnded, MatchResumed, MatchStarted, Side, TieBreakAnswer
 from tournament.match.innings import MAX_QUESTIONS, end_innings, play_answers, play_questions
 from tournament.match.keys import KeyJudge, judge_keys
 from tournament.match.scoreboard import INNINGS, Scoreboard
-from tournament.match.tie_break import play_tie_break
-from tournament.teams.protocol import AnyTeam
+from tournament.match.scoring import have_answered
+from tournament.teams.protocol import AnyTeam, Row
 
 
 def play_match(context: MatchContext, home: AnyTeam, away: AnyTeam, judges: Sequence[KeyJudge] = ()) -> Scoreboard:
@@ -38,7 +38,7 @@ def play_match(context: MatchContext, home: AnyTeam, away: AnyTeam, judges: Sequ
     home_score, away_score = context.board.score("home"), context.board.score("away")
     closed_set = context.description.closed_set
     if closed_set and home_score == away_score and not any(map(context.board.disqualified, teams)):
-        play_tie_break(context, teams, closed_set)
+        _play_tie_break(context, teams, closed_set)
     winner, reason = context.board.result()
     context.record(
         MatchEnded(
@@ -90,3 +90,16 @@ def _begin(context: MatchContext, teams: dict[Side, AnyTeam]) -> None:
             raise FileError(f"{context.log.path}: {name}", f"{there}", f"{here}, as this match has it; or another log")
     if context.board.ended is None:
         context.record(MatchResumed(at_s=context.now()))
+
+
+def _play_tie_break(context: MatchContext, teams: Mapping[Side, AnyTeam], closed_set: Sequence[Row]) -> None:
+    """Have both teams answer what is left of ``closed_set``, under the edition's limit. More right answers win."""
+    for side in SIDES:
+        answered = context.board.tie_break[side]
+        rows = {index: row for index, row in enumerate(closed_set) if index not in answered}
+
+        def as_tie_break(event: AnswerReceived, side: Side = side) -> TieBreakAnswer:
+            shared = event.model_dump(include=set(TieBreakAnswer.model_fields) - {"type"})
+            return TieBreakAnswer(side=side, **shared)
+
+        have_answered(context, teams[side], side, 0, rows, as_tie_break)
