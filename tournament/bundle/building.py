@@ -34,7 +34,7 @@ CpuDtype = Literal["float32", "bfloat16"] | None
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """What a bundle is to hold."""
+    """The parts of a bundle that is to be made."""
 
     edition: Edition
     ensemble: Path

@@ -1,4 +1,4 @@
-"""What every part of the refereeing needs: the rules, the clock, and the one way to make something known."""
+"""The state that all parts of refereeing share: the rules, the clock, the log and the board."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Observe = Callable[[Event, Scoreboard], None]
 
 @dataclass(frozen=True)
 class Delivered:
-    """What a call of a team came to. ``value`` is None where there is a fault."""
+    """The result of one call of a team. ``value`` is None where there is a fault."""
 
     value: Any
     fault: Fault | None

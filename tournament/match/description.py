@@ -1,4 +1,4 @@
-"""What a match is, apart from its teams: the rules, what counts tokens, and what is asked."""
+"""A match apart from its teams: the rules, the token counter, and the questions to ask."""
 
 from __future__ import annotations
 

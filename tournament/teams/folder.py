@@ -17,7 +17,7 @@ from typing import Any
 
 from agents.core.errors import FileError, file_errors, system_reason
 from agents.support.atomic_file import write_whole
-from tournament.teams.listing import differences, list_folder
+from tournament.teams.listing import changes, list_folder
 from tournament.teams.process import Finished, run_bounded
 from tournament.teams.protocol import Batch, Fault, Row, TeamEntry
 from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable, reason_of
@@ -79,7 +79,7 @@ class FolderTeam:
             return Batch((), Fault(kind="crashed", detail=str(error)))
         except OSError as error:
             return Batch((), Fault(kind="crashed", detail=f"{self._python} does not start: {system_reason(error)}"))
-        notes = differences(before, list_folder(self._folder, without=OUTPUTS))
+        notes = changes(before, list_folder(self._folder, without=OUTPUTS))
         rows, fault = self._rows(finished, output, number)
         if finished.stopped is not None:
             notes.append(f"it was ended: {finished.stopped}")

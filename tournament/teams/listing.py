@@ -40,7 +40,7 @@ def list_folder(folder: Path, *, without: str) -> Listing:
     return found
 
 
-def differences(before: Listing, after: Listing) -> list[str]:
+def changes(before: Listing, after: Listing) -> list[str]:
     """One sentence for what was made, one for what was written to, one for what was removed; none where nothing was."""
     made = sorted(after.keys() - before.keys())
     removed = sorted(before.keys() - after.keys())

@@ -1,4 +1,4 @@
-"""What the referee asks of a team. Calls block; the clock that counts is the referee's, not the team's."""
+"""A team, and what passes between it and the referee. Calls block; only the referee's clock counts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TeamFaultError(Exception):
 
 @dataclass(frozen=True)
 class QuestionSpec:
-    """What a Q-agent is asked for."""
+    """One request for a question."""
 
     topic: str
     """As the organisers' topics.json names it."""
@@ -85,7 +85,7 @@ class ItemTeam(Team, Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """What a run of a folder's command line gave. ``rows`` are in order; there are too few where some are missing."""
+    """The rows that one run of a folder's command line wrote, in order; too few where some are missing."""
 
     rows: Sequence[Any]
     fault: Fault | None = None

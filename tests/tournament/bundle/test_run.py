@@ -109,7 +109,7 @@ def test_a_damaged_record_is_an_error_of_one_sentence(bundle, tmp_path):
 
 
 @pytest.mark.parametrize("theirs", [False, True], ids=["our agents", "their agents"])
-def test_the_doctor_has_nothing_to_mend(tiny, theirs):
+def test_the_doctor_has_nothing_to_fix(tiny, theirs):
     if theirs:
         put(tiny, "agents/question_agent.py", QUESTION)
         put(tiny, "agents/answer_agent.py", ANSWER)

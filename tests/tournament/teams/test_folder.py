@@ -15,7 +15,7 @@ from folder_scripts import READ_OPTIONS
 from agents.core.deadline import Deadline
 from agents.core.errors import FileError
 from tournament.teams.folder import FolderTeam, clean_environment
-from tournament.teams.listing import differences, list_folder
+from tournament.teams.listing import changes, list_folder
 from tournament.teams.process import MAX_OUTPUT_BYTES, run_bounded
 
 LIMIT_S = 60.0
@@ -216,7 +216,7 @@ def test_a_listing_names_a_few_paths_and_counts_the_rest(tmp_path):
         (tmp_path / f"file{i}").touch()
     (tmp_path / "outputs").mkdir()
     (tmp_path / "outputs" / "x").touch()
-    found = differences(before, list_folder(tmp_path, without="outputs"))
+    found = changes(before, list_folder(tmp_path, without="outputs"))
     assert found == ["made file0, file1, file2, file3, file4 and 2 more, outside outputs/"]
 
 
