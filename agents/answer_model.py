@@ -10,7 +10,7 @@ import json
 from typing import Any, overload
 
 from agents.answering.prompt_text import find_question
-from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.prompts import PromptRenderer
 from agents.core.rules import edition_from_environment
 from agents.core.schema import Question
@@ -75,9 +75,8 @@ class AAgent:
         self._loop.close()
 
     async def _respond(self, prompts: list[str], kwargs: dict[str, Any]) -> list[str]:
-        # One deadline for each in turn, as the organisers allow N times the limit for N answers.
-        limit = self.edition.answer_seconds
-        deadlines = [Deadline.after(limit * (i + 1) - MARGIN_SECONDS) for i in range(len(prompts))]
+        policy = DeadlinePolicy(self.edition.answer_seconds)
+        deadlines = [policy.from_now(place) for place in range(len(prompts))]
         return list(
             await asyncio.gather(
                 *(self._one(prompt, deadline, kwargs) for prompt, deadline in zip(prompts, deadlines, strict=True))

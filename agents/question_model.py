@@ -19,7 +19,7 @@ from agents.asking.pool.pool import ServedQuestion
 from agents.asking.pool.store import QuestionStore, default_pool_path
 from agents.asking.prompt_text import QuestionRequest, find_request, find_topic_field, find_written_question
 from agents.asking.questioner import Questioner
-from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
 from agents.core.rules import edition_from_environment
 from agents.core.schema import LETTERS, Question
@@ -99,9 +99,8 @@ class QAgent:
         self._loop.close()
 
     async def _respond(self, prompts: list[str]) -> list[str]:
-        # One deadline for each in turn, as the organisers allow N times the limit for N questions.
-        limit = self.edition.question_seconds
-        deadlines = [Deadline.after(limit * (place + 1) - MARGIN_SECONDS) for place in range(len(prompts))]
+        policy = DeadlinePolicy(self.edition.question_seconds)
+        deadlines = [policy.from_now(place) for place in range(len(prompts))]
         return list(await asyncio.gather(*map(self._one, prompts, deadlines)))
 
     async def _one(self, prompt: str, deadline: Deadline) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.answering.answerer import Answerer, Verdict
-from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.deadline import DeadlinePolicy
 from agents.core.errors import FileError
 from agents.core.rules import CountTokens, Edition, filter_answers
 from agents.core.schema import BrokenRow, Question, read_questions
@@ -59,6 +59,7 @@ async def answer_rows(
     """
     started = time.perf_counter()
     slots = asyncio.Semaphore(batch_size)
+    policy = DeadlinePolicy(edition.answer_seconds)
 
     async def one(row: Question | BrokenRow) -> Verdict | BrokenRow:
         verdict: Verdict | BrokenRow = row if isinstance(row, BrokenRow) else await timed(row)
@@ -67,7 +68,7 @@ async def answer_rows(
 
     async def timed(question: Question) -> Verdict:
         async with slots:
-            return await answerer.answer(question, Deadline.after(edition.answer_seconds - MARGIN_SECONDS))
+            return await answerer.answer(question, policy.from_now())
 
     verdicts = await asyncio.gather(*(one(row) for row in rows))
     return AnsweredFile(list(verdicts), time.perf_counter() - started)

@@ -12,7 +12,7 @@ from pathlib import Path
 from agents.answering.question_file import dump_rows, filtered_path
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.questioner import Questioner
-from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.deadline import DeadlinePolicy
 from agents.core.errors import EngineError, NotReadyError
 from agents.core.rules import CountTokens, Edition, filter_questions
 from agents.core.token_estimate import estimate_tokens
@@ -46,13 +46,14 @@ async def ask_many(
     started = time.perf_counter()
     slots = asyncio.Semaphore(batch_size)
     slowest_s = 0.0
+    policy = DeadlinePolicy(edition.question_seconds)
 
     async def one() -> ServedQuestion | str:
         nonlocal slowest_s
         async with slots:
             begun = time.perf_counter()
             try:
-                return await questioner.ask(deadline=Deadline.after(edition.question_seconds - MARGIN_SECONDS))
+                return await questioner.ask(deadline=policy.from_now())
             except (NotReadyError, EngineError) as error:
                 return str(error)
             finally:

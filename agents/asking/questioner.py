@@ -25,7 +25,7 @@ from agents.asking.pool.store import DuplicatesGate, QuestionStore
 from agents.asking.proposal import Gate, Proposer, RejectedError, Source
 from agents.asking.similarity import digest
 from agents.asking.solver_proposer import Solver, read_difficulty, solver_source
-from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
 from agents.core.rules import CountTokens, Edition
 from agents.core.token_estimate import estimate_tokens
@@ -134,7 +134,7 @@ class Questioner:
         Raises InputError for a topic that nothing covers or a difficulty that it does not reach, NotReadyError, with
         what was tried, when there is nothing at the deadline, EngineError when a model that the topic needs fails.
         """
-        deadline = deadline or Deadline.after(self.edition.question_seconds - MARGIN_SECONDS)
+        deadline = deadline or DeadlinePolicy(self.edition.question_seconds).from_now()
         found = self._topic(topic, seed)
         wanted = DEFAULT_DIFFICULTY if difficulty is None else read_difficulty(found.name, difficulty)
         needs_model = self._needs_model(found.name)

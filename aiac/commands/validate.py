@@ -48,14 +48,14 @@ def validate(
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from agents.core.deadline import MARGIN_SECONDS
+    from agents.core.deadline import DeadlinePolicy
     from agents.core.rules import load_edition
     from agents.support.atomic_file import write_whole
     from aiac.commands.shared import open_ensemble
     from training.curation.labelled_rows import dump_json, named_data
     from training.release.validate import POOL, compare, judge_rows, summarise
 
-    seconds = load_edition(edition).answer_seconds - MARGIN_SECONDS
+    seconds = DeadlinePolicy(load_edition(edition).answer_seconds).seconds
     files = [named_data(name, limit=limit, seed=seed) for name in data]
     rows = [row for file in files for row in file.rows]
 

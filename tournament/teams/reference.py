@@ -7,7 +7,7 @@ import random
 from typing import Any, Protocol
 
 from agents.answering.answerer import Answerer
-from agents.core.deadline import MARGIN_SECONDS, Deadline
+from agents.core.deadline import DeadlinePolicy
 from agents.core.errors import QuestionError
 from agents.core.schema import LETTERS, read_question
 from tournament.teams.protocol import PATIENCE_S, Fault, QuestionSpec, Row, TeamEntry, TeamFaultError
@@ -94,6 +94,6 @@ class ModelTeam(_ReferenceTeam):
             read = read_question(question)
         except QuestionError as error:
             raise TeamFaultError(Fault(kind="status", detail=str(error))) from None
-        deadline = Deadline.after(max(0.0, timeout_s - PATIENCE_S - MARGIN_SECONDS))
+        deadline = DeadlinePolicy(timeout_s - PATIENCE_S).from_now()
         verdict = self._runner.run(self._answerer.answer(read, deadline))
         return {**verdict.answer.canonical(), "probabilities": verdict.probabilities}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from agents.core.deadline import Deadline
+from agents.core.deadline import Deadline, DeadlinePolicy
 
 
 class FakeClock:
@@ -48,3 +48,12 @@ def test_the_earlier_of_two_is_the_same_either_way_round() -> None:
 
 def test_the_clock_is_monotonic_unless_another_is_given() -> None:
     assert Deadline.after(1).clock is time.monotonic
+
+
+def test_number_i_is_due_after_i_plus_one_limits_less_one_margin() -> None:
+    policy = DeadlinePolicy(limit_s=6.0)
+    assert policy.seconds == 5.5
+    assert [policy.deadline(100.0, position).at_s for position in range(3)] == [105.5, 111.5, 117.5]
+    before_s = time.monotonic()
+    due = DeadlinePolicy(9.0, margin_s=1.0).from_now(1)
+    assert before_s + 17.0 <= due.at_s <= time.monotonic() + 17.0
