@@ -11,21 +11,21 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from agents.core.deadline import DeadlinePolicy
 from agents.core.rules import load_edition
-from service.deadlines import DeadlinePolicy
+from service.admission import Admission, AdmissionMiddleware
 from service.metrics import Metrics
 from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware
 from service.openapi import install_openapi
 from service.problems import install_handlers
 from service.question_filling import make_questioner
-from service.routes.answer import SHED_PATHS, AnswerService, answer_router
+from service.routes.answer import SINGLE_ANSWER_PATHS, AnswerService, answer_router
 from service.routes.console import console_router
 from service.routes.health import health_router
 from service.routes.matches import matches_router
 from service.routes.metrics import metrics_router
-from service.routes.question import ASK_PATHS, QuestionService, question_router
+from service.routes.question import QUESTION_PATHS, QuestionService, question_router
 from service.settings import Settings
-from service.shedding import LastRefusal, SheddingMiddleware
 from service.state import Load, ServiceState
 
 
@@ -41,10 +41,12 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
     edition = load_edition(settings.edition)
     state = ServiceState()
     metrics = Metrics(state)
-    policy = DeadlinePolicy(limit_s=edition.answer_seconds, margin_s=settings.margin_ms / 1000)
-
+    margin_s = settings.margin_ms / 1000
+    answer_policy = DeadlinePolicy(edition.answer_seconds, margin_s)
+    question_policy = DeadlinePolicy(edition.question_seconds, margin_s)
+    answer_admission = Admission(SINGLE_ANSWER_PATHS, metrics.busy)
+    question_admission = Admission(QUESTION_PATHS, metrics.question_refused)
     questioner = make_questioner(settings, state, filling)
-    question_policy = DeadlinePolicy(limit_s=edition.question_seconds, margin_s=settings.margin_ms / 1000)
 
     def idle() -> bool:
         return state.settled.is_set() and not state.in_flight
@@ -76,11 +78,10 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
     app.include_router(console_router(edition))
     app.include_router(health_router(state, settings))
     app.include_router(metrics_router(metrics, questioner))
-    refusal, question_refusal = LastRefusal(), LastRefusal()
-    app.include_router(answer_router(AnswerService(state, metrics, policy, settings, refusal)))
+    app.include_router(answer_router(AnswerService(state, metrics, answer_policy, settings, answer_admission)))
     app.include_router(matches_router(Path(settings.matches), state.stopping))
     app.include_router(
-        question_router(QuestionService(questioner, metrics, question_policy, settings, question_refusal))
+        question_router(QuestionService(questioner, metrics, question_policy, settings, question_admission))
     )
     install_handlers(app)
     install_openapi(app, key_required=settings.api_key is not None)
@@ -89,8 +90,7 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
         return settings.max_batch_body_bytes if path == "/answers" else settings.max_body_bytes
 
     # The last one added is the outermost.
-    app.add_middleware(SheddingMiddleware, refusal=refusal, paths=SHED_PATHS, count=metrics.busy)
-    app.add_middleware(SheddingMiddleware, refusal=question_refusal, paths=ASK_PATHS, count=metrics.question_refused)
+    app.add_middleware(AdmissionMiddleware, admissions=(answer_admission, question_admission))
     app.add_middleware(BodyLimitMiddleware, limit_bytes=limit_bytes)
     if settings.api_key is not None:
         app.add_middleware(KeyMiddleware, key=settings.api_key.get_secret_value())

@@ -1,42 +1,66 @@
-"""When a request's answer is due: the moment it arrived + the edition's limit − a margin, or sooner if it asks."""
+"""When a request arrived, and the deadlines that follow from it and from its X-Deadline-Ms header."""
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
+from typing import Annotated
 
-from agents.core.deadline import Deadline
+from fastapi import Depends, Header, Request
+from pydantic import WithJsonSchema
+
+from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import InputError, describe
+from service.middleware import arrived_s
 
 HEADER = "X-Deadline-Ms"
 MAX_DEADLINE_MS = 600_000
 
 
 @dataclass(frozen=True)
-class DeadlinePolicy:
-    """An edition's seconds for one answer, and the seconds taken off for the network and the referee's clock."""
+class RequestTime:
+    """A request's arrival, and the time that its client allows for all of it."""
 
-    limit_s: float
-    margin_s: float
+    arrived_s: float
+    """A time of ``time.monotonic``."""
+    allowed_ms: int | None = None
+    """Milliseconds from the arrival; None without the header."""
 
-    def deadline(self, arrived_s: float, requested_ms: int | None, position: int = 0) -> Deadline:
-        """The deadline of question number ``position`` (from 0) of a request that arrived at ``arrived_s``.
+    def deadline(self, policy: DeadlinePolicy, position: int = 0) -> Deadline:
+        """Return the deadline of question ``position`` (from 0): the policy's, or the client's if that is earlier."""
+        due = policy.deadline(self.arrived_s, position)
+        if self.allowed_ms is None:
+            return due
+        return due.earlier_of(Deadline(self.arrived_s + self.allowed_ms / 1000))
 
-        Organisers allow N × the limit for N questions, so question i is due after (i + 1) × the limit, less the margin.
-        ``requested_ms`` counts from the arrival, bounds the whole request, and may only shorten. ``arrived_s`` is a
-        time of ``time.monotonic``.
-
-        Since later questions of a batch have more time, admission does not refuse a batch: a question that comes late
-        to a long queue is asked of fewer members, and only one whose turn comes too late gets the prior's answer.
-        """
-        due = Deadline(arrived_s + (position + 1) * self.limit_s - self.margin_s)
-        return due if requested_ms is None else due.earlier_of(Deadline(arrived_s + requested_ms / 1000))
+    def elapsed_s(self) -> float:
+        """Return the seconds since the arrival."""
+        return time.monotonic() - self.arrived_s
 
 
-def read_deadline_ms(header: str | None) -> int | None:
-    """The milliseconds in the header's text, None without one. Raises InputError that names the header."""
-    if header is None:
-        return None
+async def request_time(
+    request: Request,
+    header: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            description="Milliseconds from the request's arrival by which to answer. It may only shorten the "
+            "edition's limit. In a batch it bounds all of it.",
+        ),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS}),
+    ] = None,
+) -> RequestTime:
+    """Read the header. Raises InputError that names it."""
+    # A coroutine, though it waits for nothing: FastAPI runs a plain function on a thread, one of forty.
+    return RequestTime(arrived_s(request), None if header is None else _milliseconds(header))
+
+
+Timing = Annotated[RequestTime, Depends(request_time)]
+"""For a route's parameter."""
+
+
+def _milliseconds(header: str) -> int:
     value = int(header) if re.fullmatch("[0-9]{1,9}", header) else 0
     if not 1 <= value <= MAX_DEADLINE_MS:
         raise InputError(HEADER, describe(header), f"a whole number of milliseconds from 1 to {MAX_DEADLINE_MS:,}")

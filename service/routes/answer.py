@@ -3,56 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import WithJsonSchema
+from fastapi import APIRouter, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agents.answering.answerer import Verdict
-from agents.core.deadline import Deadline
-from agents.core.errors import BusyError, InputError, QuestionError
+from agents.core.deadline import Deadline, DeadlinePolicy
+from agents.core.errors import InputError, QuestionError
 from agents.core.schema import BrokenRow, Question, read_question, read_questions
 from agents.ensemble.loading import LoadedEnsemble
 from service import schemas
-from service.admission import admit
+from service.admission import Admission, late_answer
 from service.body import parse
-from service.deadlines import HEADER, MAX_DEADLINE_MS, DeadlinePolicy, read_deadline_ms
+from service.deadlines import RequestTime, Timing
 from service.disconnect import while_connected
 from service.metrics import Metrics, refusals_counted
-from service.middleware import arrived_s
 from service.openapi import QUESTION_BODY, QUESTIONS_BODY, problems
 from service.problems import JsonResponse
 from service.settings import Settings
-from service.shedding import LastRefusal
 from service.state import ServiceState
 
-SHED_PATHS = frozenset({"/answer", "/answer_question"})
-"""Those of single questions, which admission may refuse."""
+SINGLE_ANSWER_PATHS = frozenset({"/answer", "/answer_question"})
+"""Paths of single questions, which may be refused for load."""
 
 T = TypeVar("T")
 Detail = Annotated[bool, Query(description="Whether to return what the answer rests on as well.")]
-
-
-async def deadline_ms(
-    header: Annotated[
-        str | None,
-        Header(
-            alias=HEADER,
-            description="Milliseconds from the request's arrival by which to answer. It may only shorten the "
-            "edition's limit. In a batch it bounds all of it.",
-        ),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS}),
-    ] = None,
-) -> int | None:
-    # A coroutine, though it waits for nothing: FastAPI runs a plain function on a thread, one of forty.
-    return read_deadline_ms(header)
-
-
-DeadlineMs = Annotated[int | None, Depends(deadline_ms)]
 
 
 def single_question(payload: Any) -> Question:
@@ -67,6 +46,24 @@ def single_question(payload: Any) -> Question:
     return read_question(payload)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A question, its answer, and the time that it had."""
+
+    question: Question
+    verdict: Verdict
+    ensemble: LoadedEnsemble
+    timing: RequestTime
+    deadline: Deadline
+
+    def to_json(self, detail: bool) -> dict[str, Any]:
+        """Return the fields of CanonicalAnswer, or with ``detail`` those of DetailedAnswer."""
+        if not detail:
+            return schemas.canonical(self.verdict)
+        deadline_s = self.deadline.at_s - self.timing.arrived_s
+        return schemas.detailed(self.verdict, self.question, self.ensemble, self.timing.elapsed_s(), deadline_s)
+
+
 class AnswerService:
     """Answers questions of one app and counts what happens to them."""
 
@@ -76,15 +73,15 @@ class AnswerService:
         metrics: Metrics,
         policy: DeadlinePolicy,
         settings: Settings,
-        refusal: LastRefusal,
+        admission: Admission,
     ) -> None:
         self.state = state
         self.metrics = metrics
         self.policy = policy
         self.settings = settings
-        self.refusal = refusal
+        self.admission = admission
 
-    async def one(self, request: Request, requested_ms: int | None) -> tuple[LoadedEnsemble, Question, Verdict]:
+    async def one(self, request: Request, timing: RequestTime) -> Answered:
         """The answer to the question in a request's body.
 
         Raises NotReadyError, InputError for the body, BusyError when it would be late, and ClientDisconnect.
@@ -92,20 +89,14 @@ class AnswerService:
         with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
             question = parse(await request.body(), single_question)
-        arrived = arrived_s(request)
-        deadline = self.policy.deadline(arrived, requested_ms)
-        try:
-            admit(ensemble.answerer, question, deadline)
-        except BusyError as error:
-            self.metrics.busy()
-            # Who asks for an answer sooner than the edition does is refused sooner as well.
-            if requested_ms is None:
-                self.refusal.hold(error)
-            raise
+        deadline = timing.deadline(self.policy)
+        # A client that wants its answer sooner than the edition does is refused sooner than the others.
+        reuse = timing.allowed_ms is None
+        self.admission.admit(late_answer(ensemble.answerer, question, deadline), reuse=reuse)
         self.metrics.admitted()
-        return ensemble, question, await self._connected(request, self._answer(ensemble, question, deadline, arrived))
+        return await self._connected(request, self._answer(ensemble, question, timing, deadline))
 
-    async def many(self, request: Request, requested_ms: int | None, detail: bool) -> dict[str, Any]:
+    async def many(self, request: Request, timing: RequestTime, detail: bool) -> dict[str, Any]:
         """The fields of BatchAnswers for a request's body. Raises as ``one`` does, but for BusyError."""
         with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
@@ -117,19 +108,16 @@ class AnswerService:
                     "questions", f"{len(rows):,} questions", f"at most {limit:,} (AIAC_MAX_BATCH_QUESTIONS)"
                 )
         self.metrics.batch(len(rows))
-        arrived = arrived_s(request)
         places = asyncio.Semaphore(self.settings.batch_concurrency)
 
         async def row(position: int, question: Question | BrokenRow) -> dict[str, Any] | None:
             if isinstance(question, BrokenRow):
                 self.metrics.refused()
                 return None
-            deadline = self.policy.deadline(arrived, requested_ms, position)
+            deadline = timing.deadline(self.policy, position)
             async with places:
-                verdict = await self._answer(ensemble, question, deadline, arrived)
-            if not detail:
-                return schemas.canonical(verdict)
-            return schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived, deadline.at_s - arrived)
+                answered = await self._answer(ensemble, question, timing, deadline)
+            return answered.to_json(detail)
 
         async def all_rows() -> list[dict[str, Any] | None]:
             async with asyncio.TaskGroup() as group:
@@ -150,15 +138,12 @@ class AnswerService:
             raise
 
     async def _answer(
-        self, ensemble: LoadedEnsemble, question: Question, deadline: Deadline, arrived: float
-    ) -> Verdict:
-        try:
-            with self.state.answering():
-                verdict = await ensemble.answerer.answer(question, deadline)
-        finally:
-            self.refusal.lift()
-        self.metrics.answered(verdict, time.monotonic() - arrived)
-        return verdict
+        self, ensemble: LoadedEnsemble, question: Question, timing: RequestTime, deadline: Deadline
+    ) -> Answered:
+        with self.admission.in_progress(), self.state.answering():
+            verdict = await ensemble.answerer.answer(question, deadline)
+        self.metrics.answered(verdict, timing.elapsed_s())
+        return Answered(question, verdict, ensemble, timing, deadline)
 
 
 def answer_router(service: AnswerService) -> APIRouter:
@@ -172,13 +157,8 @@ def answer_router(service: AnswerService) -> APIRouter:
         responses=problems(413, 422, 503),
         openapi_extra=QUESTION_BODY,
     )
-    async def answer(request: Request, requested_ms: DeadlineMs, detail: Detail = False) -> Response:
-        ensemble, question, verdict = await service.one(request, requested_ms)
-        if not detail:
-            return JsonResponse(schemas.canonical(verdict))
-        arrived = arrived_s(request)
-        due_s = service.policy.deadline(arrived, requested_ms).at_s - arrived
-        return JsonResponse(schemas.detailed(verdict, question, ensemble, time.monotonic() - arrived, due_s))
+    async def answer(request: Request, timing: Timing, detail: Detail = False) -> Response:
+        return JsonResponse((await service.one(request, timing)).to_json(detail))
 
     @router.post(
         "/answers",
@@ -187,8 +167,8 @@ def answer_router(service: AnswerService) -> APIRouter:
         responses=problems(413, 422, 503),
         openapi_extra=QUESTIONS_BODY,
     )
-    async def answers(request: Request, requested_ms: DeadlineMs, detail: Detail = False) -> Response:
-        return JsonResponse(await service.many(request, requested_ms, detail))
+    async def answers(request: Request, timing: Timing, detail: Detail = False) -> Response:
+        return JsonResponse(await service.many(request, timing, detail))
 
     @router.post(
         "/answer_question",
@@ -197,9 +177,8 @@ def answer_router(service: AnswerService) -> APIRouter:
         responses=problems(413, 422, 503),
         openapi_extra=QUESTION_BODY,
     )
-    async def answer_question(request: Request, requested_ms: DeadlineMs) -> Response:
-        _, _, verdict = await service.one(request, requested_ms)
-        seconds = round(time.monotonic() - arrived_s(request), 6)
-        return JsonResponse({"answer": verdict.answer.letter, "answer_time": seconds})
+    async def answer_question(request: Request, timing: Timing) -> Response:
+        verdict = (await service.one(request, timing)).verdict
+        return JsonResponse({"answer": verdict.answer.letter, "answer_time": round(timing.elapsed_s(), 6)})
 
     return router

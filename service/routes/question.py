@@ -14,24 +14,21 @@ from starlette.responses import Response
 
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.questioner import Questioner
-from agents.core.errors import BusyError, EngineError, InputError, NotReadyError, UnknownQuestionError, describe
+from agents.core.deadline import DeadlinePolicy
+from agents.core.errors import EngineError, InputError, NotReadyError, UnknownQuestionError, describe
 from agents.core.schema import LETTERS
 from service import schemas
+from service.admission import Admission, too_many_waiting
 from service.body import Result, parse
-from service.deadlines import DeadlinePolicy
+from service.deadlines import RequestTime, Timing
 from service.disconnect import while_connected
 from service.metrics import Metrics, refusals_counted
-from service.middleware import arrived_s
 from service.openapi import ASK_BODY, ASK_MANY_BODY, problems
 from service.problems import JsonResponse
-from service.routes.answer import DeadlineMs, Detail
+from service.routes.answer import Detail
 from service.settings import Settings
-from service.shedding import LastRefusal
 
-ASK_PATHS = frozenset({"/question", "/questions", "/generate_question"})
-MAX_WAITING = 128
-"""Requests that may wait for their questions at a time. One that is made now takes 8 to 15 ms (p50): so many are ready
-well within the shortest limit of an edition, and many more would make all of them late."""
+QUESTION_PATHS = frozenset({"/question", "/questions", "/generate_question"})
 MAX_SEED = 2**62
 MAX_TOPIC_CHARS = 200
 COUNT_FIELDS = ("count", "num_questions")
@@ -77,55 +74,45 @@ class QuestionService:
         metrics: Metrics,
         policy: DeadlinePolicy,
         settings: Settings,
-        refusal: LastRefusal,
+        admission: Admission,
     ) -> None:
         self.questioner = questioner
         self.metrics = metrics
         self.policy = policy
         self.settings = settings
-        self.refusal = refusal
-        self._waiting = 0
+        self.admission = admission
 
-    async def one(self, request: Request, requested_ms: int | None) -> ServedQuestion:
+    async def one(self, request: Request, timing: RequestTime) -> ServedQuestion:
         """A question for a request's body.
 
         Raises InputError, BusyError when too many wait, NotReadyError when it would be late, EngineError when a model
         fails, and ClientDisconnect.
         """
-        with refusals_counted(self.metrics.question_refused), self._place():
+        with self._admitted():
             asked = await _read(request, read_asked)
-            return await while_connected(request, self._ask(asked, arrived_s(request), requested_ms, 0))
+            return await while_connected(request, self._ask(asked, timing, 0))
 
-    async def many(self, request: Request, requested_ms: int | None) -> tuple[list[ServedQuestion], str | None]:
+    async def many(self, request: Request, timing: RequestTime) -> tuple[list[ServedQuestion], str | None]:
         """Questions for a request's body, one after the other; and why there are fewer than asked for, if so.
 
         What was served counts as asked, so those that are ready are returned even when a later one fails.
         """
-        with refusals_counted(self.metrics.question_refused), self._place():
+        with self._admitted():
             asked, count = await _read(request, lambda body: read_many(body, self.settings.max_batch_questions))
-            return await while_connected(request, self._several(asked, count, arrived_s(request), requested_ms))
+            return await while_connected(request, self._several(asked, count, timing))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """Around whatever waits for questions. Raises BusyError when ``MAX_WAITING`` do already."""
-        if self._waiting >= MAX_WAITING:
-            error = BusyError(f"{self._waiting} requests wait for questions already; try again in 1 s", 1)
-            self.refusal.hold(error)
-            raise error
-        self._waiting += 1
-        try:
+    def _admitted(self) -> Iterator[None]:
+        """Surround the work on a request. Raises BusyError when too many wait."""
+        self.admission.admit(too_many_waiting(self.admission.in_flight))
+        with refusals_counted(self.metrics.question_refused), self.admission.in_progress():
             yield
-        finally:
-            self._waiting -= 1
-            self.refusal.lift()
 
-    async def _several(
-        self, asked: Asked, count: int, arrived: float, requested_ms: int | None
-    ) -> tuple[list[ServedQuestion], str | None]:
+    async def _several(self, asked: Asked, count: int, timing: RequestTime) -> tuple[list[ServedQuestion], str | None]:
         found: list[ServedQuestion] = []
         for position in range(count):
             try:
-                found.append(await self._ask(asked, arrived, requested_ms, position))
+                found.append(await self._ask(asked, timing, position))
             except (NotReadyError, EngineError) as error:
                 self.metrics.question_refused()
                 return found, str(error)
@@ -133,11 +120,11 @@ class QuestionService:
             await asyncio.sleep(0)
         return found, None
 
-    async def _ask(self, asked: Asked, arrived: float, requested_ms: int | None, position: int) -> ServedQuestion:
-        deadline = self.policy.deadline(arrived, requested_ms, position)
-        begun = time.monotonic()
+    async def _ask(self, asked: Asked, timing: RequestTime, position: int) -> ServedQuestion:
+        deadline = timing.deadline(self.policy, position)
+        begun_s = time.monotonic() if position else timing.arrived_s
         served = await self.questioner.ask(asked.topic, asked.difficulty, asked.seed, deadline)
-        self.metrics.question_served(served.degraded, time.monotonic() - (begun if position else arrived))
+        self.metrics.question_served(served.degraded, time.monotonic() - begun_s)
         return served
 
 
@@ -157,11 +144,11 @@ def question_router(service: QuestionService) -> APIRouter:
         responses=problems(413, 422, 503),
         openapi_extra=ASK_BODY,
     )
-    async def question(request: Request, requested_ms: DeadlineMs, detail: Detail = False) -> Response:
-        served = await service.one(request, requested_ms)
+    async def question(request: Request, timing: Timing, detail: Detail = False) -> Response:
+        served = await service.one(request, timing)
         if not detail:
             return JsonResponse(served.canonical())
-        return JsonResponse(schemas.detailed_question(served, time.monotonic() - arrived_s(request)))
+        return JsonResponse(schemas.detailed_question(served, timing.elapsed_s()))
 
     @router.post(
         "/questions",
@@ -170,8 +157,8 @@ def question_router(service: QuestionService) -> APIRouter:
         responses=problems(413, 422, 503),
         openapi_extra=ASK_MANY_BODY,
     )
-    async def questions(request: Request, requested_ms: DeadlineMs) -> Response:
-        served, reason = await service.many(request, requested_ms)
+    async def questions(request: Request, timing: Timing) -> Response:
+        served, reason = await service.many(request, timing)
         return JsonResponse({"questions": [each.canonical() for each in served], "detail": reason})
 
     @router.post(
@@ -181,14 +168,14 @@ def question_router(service: QuestionService) -> APIRouter:
         responses=problems(413, 422, 503),
         openapi_extra=ASK_BODY,
     )
-    async def generate_question(request: Request, requested_ms: DeadlineMs) -> Response:
-        asked = (await service.one(request, requested_ms)).question
+    async def generate_question(request: Request, timing: Timing) -> Response:
+        asked = (await service.one(request, timing)).question
         return JsonResponse(
             {
                 "question": asked.text,
                 "choices": dict(zip(LETTERS, asked.choices, strict=False)),
                 "correct_answer": asked.key_letter,
-                "generation_time": round(time.monotonic() - arrived_s(request), 6),
+                "generation_time": round(timing.elapsed_s(), 6),
             }
         )
 

@@ -15,9 +15,8 @@ from agents.answering.cost import CostModel, size_of
 from agents.core.deadline import Deadline
 from agents.core.errors import BusyError
 from agents.core.schema import read_question
-from service.admission import admit
-from service.routes.answer import SHED_PATHS
-from service.shedding import LastRefusal
+from service.admission import Admission, late_answer
+from service.routes.answer import SINGLE_ANSWER_PATHS
 
 pytestmark = pytest.mark.anyio
 
@@ -126,9 +125,10 @@ async def test_a_deadline_that_is_over_is_let_in_and_gets_the_priors_answer_at_o
     answerer = ensemble_on(engine, costs=costs).answerer
     costs.queue(engine).reserve("first", 200, 100)
     question, over = read_question(QUESTION), Deadline.after(0)
-    with pytest.raises(BusyError, match="s of work is queued"):
-        admit(answerer, question, Deadline.after(5.5))
-    admit(answerer, question, over)
+    refusal = late_answer(answerer, question, Deadline.after(5.5))
+    assert refusal is not None
+    assert "s of work is queued" in str(refusal)
+    assert late_answer(answerer, question, over) is None
     verdict = await answerer.answer(question, over)
     assert (verdict.answer.letter, verdict.degraded, verdict.rung) == (PRIOR_LETTER, True, "nothing")
     assert not engine.prompts
@@ -143,7 +143,7 @@ async def test_a_step_too_slow_for_a_deadline_is_tried_where_nothing_waits() -> 
     assert (response.json()["answer"], response.json()["degraded"]) == ("B", True)
 
 
-@pytest.mark.parametrize("path", sorted(SHED_PATHS))
+@pytest.mark.parametrize("path", sorted(SINGLE_ANSWER_PATHS))
 async def test_a_refusal_holds_for_what_comes_right_behind_it_unread_until_something_is_answered(path: str) -> None:
     refusals, behind = 0, None
     async with full() as service, asyncio.timeout(60):
@@ -171,16 +171,30 @@ async def test_a_refusal_for_a_deadline_of_the_client_s_own_holds_for_nobody_els
     assert (refused.status_code, behind.status_code) == (503, 422)
 
 
-def test_a_refusal_holds_for_a_tenth_of_a_second() -> None:
-    now_s = 5.0
-    refusal = LastRefusal(lambda: now_s)
+def test_a_refusal_holds_for_a_tenth_of_a_second_or_until_work_ends() -> None:
+    now_s, counted = 5.0, 0
+
+    def count() -> None:
+        nonlocal counted
+        counted += 1
+
+    def refuse() -> None:
+        with pytest.raises(BusyError, match="too much"):
+            admission.admit(error)
+
+    admission = Admission({"/answer"}, count, lambda: now_s)
     error = BusyError("too much", 3)
-    assert refusal.error is None
-    refusal.hold(error)
+    assert admission.reused_refusal("/answer") is None
+    refuse()
     now_s += 0.099
-    assert refusal.error is error
+    assert admission.reused_refusal("/answer") is error
+    assert admission.reused_refusal("/answers") is None
     now_s += 0.002
-    assert refusal.error is None
-    refusal.hold(error)
-    refusal.lift()
-    assert refusal.error is None
+    assert admission.reused_refusal("/answer") is None
+    refuse()
+    with admission.in_progress():
+        assert admission.in_flight == 1
+        assert admission.reused_refusal("/answer") is error
+    assert admission.in_flight == 0
+    assert admission.reused_refusal("/answer") is None
+    assert counted == 4

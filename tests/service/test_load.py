@@ -14,11 +14,10 @@ from agents.answering.answerer import Answerer, Verdict
 from agents.answering.cost import CostModel
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
-from agents.core.errors import BusyError
 from agents.core.manifest import Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
-from service.admission import admit
+from service.admission import late_answer
 
 LIMIT_S = 5.5
 QUESTION = Question("What is the capital of France?", ("London", "Paris", "Rome", "Madrid"))
@@ -67,10 +66,9 @@ class Load:
     async def ask(self) -> None:
         arrived_s = self.clock()
         deadline = Deadline.after(LIMIT_S, self.clock)
-        try:
-            admit(self.answerer, QUESTION, deadline)
-        except BusyError as error:
-            self.outcomes.append(Outcome(arrived_s, self.clock() - arrived_s, None, error.retry_after_s))
+        refusal = late_answer(self.answerer, QUESTION, deadline)
+        if refusal is not None:
+            self.outcomes.append(Outcome(arrived_s, self.clock() - arrived_s, None, refusal.retry_after_s))
             return
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)

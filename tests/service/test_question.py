@@ -14,9 +14,9 @@ import puzzles
 from agents.asking.pool.store import QuestionStore
 from agents.core.rules import filter_questions, load_edition
 from agents.core.token_estimate import estimate_tokens
+from service.admission import MAX_WAITING
 from service.app import create_app
 from service.question_filling import FillingProcess, make_questioner
-from service.routes.question import MAX_WAITING
 from service.settings import load_settings
 from service.state import ServiceState
 
