@@ -17,7 +17,7 @@ from typing import Any, overload
 
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.pool.store import QuestionStore, default_pool_path
-from agents.asking.prompt_text import QuestionRequest, find_request, find_topic_field, find_written_question
+from agents.asking.prompt_text import PromptRequest, find_request, find_topic_field, find_written_question
 from agents.asking.questioner import Questioner
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
@@ -108,7 +108,7 @@ class QAgent:
         if request is None:
             if (written := find_written_question(prompt)) is not None:
                 return _json_text(*written)
-            request = QuestionRequest(find_topic_field(prompt), None)
+            request = PromptRequest(find_topic_field(prompt), None)
         try:
             served = await self._ask(request.topic, deadline)
         except AiacError as error:

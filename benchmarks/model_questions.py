@@ -19,9 +19,10 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 import puzzles
+from agents.asking.gates.duplicates import DuplicatesGate
 from agents.asking.gates.hardness import HardnessGate, stand_in
-from agents.asking.gates.pipeline import Screening
-from agents.asking.pool.store import DuplicatesGate, QuestionStore
+from agents.asking.gates.pipeline import GatePipeline
+from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import Gate, Proposal, RejectedError
 from agents.core.deadline import Deadline
 from agents.core.rules import Edition, load_edition
@@ -83,7 +84,7 @@ async def measure(ensemble: LoadedEnsemble, drafts: int, seed: int, edition: Edi
     source = model_source(lambda: ensemble, edition)
     [key_gate] = source.gates
     watched = WatchedKeyGate(key_gate, ensemble)
-    screening = Screening(edition, estimate_tokens)
+    pipeline = GatePipeline(edition, estimate_tokens)
     store = QuestionStore(None)
     topics = topics_of(edition)
     draft_s: list[float] = []
@@ -92,10 +93,8 @@ async def measure(ensemble: LoadedEnsemble, drafts: int, seed: int, edition: Edi
         level = tuple(puzzles.LEVELS)[number % len(puzzles.LEVELS)]
         draft = source.proposer.propose(topics[number % len(topics)], level, seed + number)
         try:
-            proposal = await screening.passed(
-                source.proposer.name, timed(draft, draft_s), [DuplicatesGate(store), watched]
-            )
-            served = await screening.kept(proposal, store.serve(proposal))
+            proposal = await pipeline.run(source.proposer.name, timed(draft, draft_s), [DuplicatesGate(store), watched])
+            served = await pipeline.keep(proposal, store.serve(proposal))
         except RejectedError as error:
             note(f"draft {number + 1}: {error.reason}")
             continue
@@ -103,10 +102,10 @@ async def measure(ensemble: LoadedEnsemble, drafts: int, seed: int, edition: Edi
         least = (proposal.proof or {})["least_probability_of_key"]
         passed.append({**served.canonical(), "least_probability_of_key": least})
     await store.close()
-    note(screening.counts.table())
+    note(pipeline.counts.table())
     return {
         "drafts": drafts,
-        "gates": screening.counts.to_json(),
+        "gates": pipeline.counts.to_json(),
         "pick_is_key": share(watched.picked, watched.keys.total()),
         "pick_is_key_by_chance": 1 / edition.choices,
         "letters_named_as_key": {letter: watched.keys[letter] for letter in LETTERS[: edition.choices]},

@@ -19,7 +19,7 @@ from agents.core.errors import AiacError
 from agents.core.topics import families_of
 from service.state import ServiceState
 
-Outcome = Literal["complete", "degraded", "refused", "busy", "abandoned"]
+AnswerOutcome = Literal["complete", "degraded", "refused", "busy", "abandoned"]
 
 # Seconds; dense around the limits of the known editions (6 and 9 s, less a margin).
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 5.5, 6, 7, 8, 8.5, 9, 13, 30, 60)
@@ -71,7 +71,7 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
-        for outcome in get_args(Outcome):
+        for outcome in get_args(AnswerOutcome):
             self._answers.labels(outcome)
         self._admitted = Counter("aiac_admitted", "Single questions that admission let in", registry=self.registry)
         self._rungs = Counter(

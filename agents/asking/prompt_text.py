@@ -27,14 +27,14 @@ _FORMAT_LETTER = re.compile(r'"answer"\s*:\s*"([A-D])"')
 
 
 @dataclass(frozen=True)
-class QuestionRequest:
+class PromptRequest:
     """A topic as the prompt spells it, and the letter that the key must have; None where it names none."""
 
     topic: str | None
     letter: str | None
 
 
-def find_request(prompt: str) -> QuestionRequest | None:
+def find_request(prompt: str) -> PromptRequest | None:
     """What a prompt for a new question asks for, or None when it does not name a topic to ask about.
 
     Worked examples are objects with a question of their own: neither their topic nor their answer counts. The format
@@ -47,9 +47,9 @@ def find_request(prompt: str) -> QuestionRequest | None:
         return None
     demanded = _LETTER.search(text)
     if demanded is not None:
-        return QuestionRequest(topic[1].strip(), (demanded[1] or demanded[2]).upper())
+        return PromptRequest(topic[1].strip(), (demanded[1] or demanded[2]).upper())
     letters = [match[1] for part in (text, *placeholders) for match in _FORMAT_LETTER.finditer(part)]
-    return QuestionRequest(topic[1].strip(), letters[-1] if letters else None)
+    return PromptRequest(topic[1].strip(), letters[-1] if letters else None)
 
 
 def find_written_question(prompt: str) -> tuple[Question, str] | None:

@@ -86,7 +86,7 @@ P_co = TypeVar("P_co", bound=Proposer, covariant=True)
 
 
 @dataclass(frozen=True)
-class Source(Generic[P_co]):
+class DraftSource(Generic[P_co]):
     """A proposer and the gates that only its questions go through: the one that vouches for the key, and more."""
 
     proposer: P_co

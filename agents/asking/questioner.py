@@ -17,17 +17,18 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from agents.asking.gates.counts import GateCounts, GateRow
-from agents.asking.gates.pipeline import Screening
+from agents.asking.gates.counts import GateRow
+from agents.asking.gates.duplicates import DuplicatesGate
+from agents.asking.gates.pipeline import GatePipeline
 from agents.asking.pool.filling import PoolFilling
 from agents.asking.pool.pool import PoolCount, ServedQuestion
-from agents.asking.pool.store import DuplicatesGate, QuestionStore
-from agents.asking.proposal import Gate, Proposer, RejectedError, Source
+from agents.asking.pool.store import QuestionStore
+from agents.asking.proposal import DraftSource, Gate, Proposer, RejectedError
 from agents.asking.similarity import digest
 from agents.asking.solver_proposer import Solver, read_difficulty, solver_source
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
-from agents.core.rules import CountTokens, Edition
+from agents.core.rules import Edition
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics, find_topic, read_topics, unknown_topic
 from agents.support.foreground import Foreground
@@ -74,23 +75,21 @@ class Questioner:
         edition: Edition,
         store: QuestionStore,
         *,
-        solver: Source[Solver] | None = None,
-        writers: Sequence[Source[Proposer]] | None = None,
-        model: Source[Proposer] | None = None,
+        solver: DraftSource[Solver] | None = None,
+        writers: Sequence[DraftSource[Proposer]] | None = None,
+        model: DraftSource[Proposer] | None = None,
         foreground: Foreground | None = None,
         hardness: Gate | None = None,
         surplus: int = 0,
         topics: Sequence[Topic] | None = None,
-        count_tokens: CountTokens = estimate_tokens,
-        counts: GateCounts | None = None,
         draw_seed: Callable[[], int] = lambda: random.SystemRandom().getrandbits(62),
     ) -> None:
         self.edition = edition
-        self._screening = Screening(edition, count_tokens, counts)
-        self.gate_counts = self._screening.counts
+        self._pipeline = GatePipeline(edition, estimate_tokens)
+        self.gate_counts = self._pipeline.counts
         self._store = store
         self._solver = solver or solver_source()
-        self._writers: list[Source[Proposer]] = [self._solver] if writers is None else list(writers)
+        self._writers: list[DraftSource[Proposer]] = [self._solver] if writers is None else list(writers)
         self._model = model
         self._foreground = foreground or Foreground()
         self._draw_seed = draw_seed
@@ -103,7 +102,7 @@ class Questioner:
             raise unknown_topic(wanted[0].path if wanted else "", [])
         self._filling = PoolFilling(
             store,
-            self._screening,
+            self._pipeline,
             self._writers,
             self.topics,
             draw_seed,
@@ -205,7 +204,7 @@ class Questioner:
             raise unknown_topic(asked, self.topics)
         return topic
 
-    def _sources(self, topic: str) -> list[Source[Proposer]]:
+    def _sources(self, topic: str) -> list[DraftSource[Proposer]]:
         """Who can write on ``topic``: the solver first, and the model only where nobody else can."""
         others = [source for source in (self._solver, *self._writers) if source.proposer.covers(topic)]
         return others or ([self._model] if self._model and self._model.proposer.covers(topic) else [])
@@ -245,8 +244,8 @@ class Questioner:
             else:
                 writing = source.proposer.propose(topic, level, _seed(seed, attempt))
             try:
-                proposal = await self._screening.passed(source.proposer.name, writing, gates)
-                served = await self._screening.kept(proposal, self._store.serve(proposal))
+                proposal = await self._pipeline.run(source.proposer.name, writing, gates)
+                served = await self._pipeline.keep(proposal, self._store.serve(proposal))
             except RejectedError as error:
                 refused[error.reason] += 1
                 await asyncio.sleep(0)

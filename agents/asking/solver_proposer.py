@@ -8,8 +8,8 @@ import random
 from concurrent.futures import BrokenExecutor, Executor
 from typing import Any, Protocol, cast
 
-from agents.asking.gates.text import ProofGate
-from agents.asking.proposal import Draft, Proposer, Source
+from agents.asking.gates.proof import ProofGate
+from agents.asking.proposal import Draft, DraftSource, Proposer
 from agents.core.errors import InputError, describe
 from agents.core.schema import Question
 from agents.core.topics import families_of, unknown_topic
@@ -58,9 +58,9 @@ class SolverProposer:
             return await loop.run_in_executor(None, write_draft, topic, level, seed)
 
 
-def solver_source(executor: Executor | None = None) -> Source[Solver]:
+def solver_source(executor: Executor | None = None) -> DraftSource[Solver]:
     """Proved puzzles, made and proved again by ``executor``, a thread when None."""
-    return Source(SolverProposer(executor), [ProofGate(executor)])
+    return DraftSource(SolverProposer(executor), [ProofGate(executor)])
 
 
 def read_difficulty(topic: str, given: Any) -> str | float:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from agents.asking.gates.agreement import AgreementGate
 from agents.asking.model_proposer import ModelProposer
-from agents.asking.proposal import Proposal, Proposer, Source
+from agents.asking.proposal import DraftSource, Proposal, Proposer
 from agents.core.errors import EngineError, NotReadyError
 from agents.core.rules import Edition
 from agents.engines.protocol import Engine
@@ -20,14 +20,14 @@ from agents.support.foreground import Quiet, at_once
 
 def model_source(
     ensemble: Callable[[], LoadedEnsemble], edition: Edition, *, quiet: Quiet = at_once
-) -> Source[Proposer]:
+) -> DraftSource[Proposer]:
     """What the model of ``ensemble`` writes, with the key gate of its members.
 
     ``ensemble`` is asked anew for every draft and every check, and may raise NotReadyError, which both pass on as an
     EngineError. Each step on an engine waits for ``quiet`` first.
     """
     proposer = ModelProposer(lambda: writing_engine(ensemble()), edition, quiet=quiet)
-    return Source(proposer, [_KeyGate(ensemble, quiet)])
+    return DraftSource(proposer, [_KeyGate(ensemble, quiet)])
 
 
 def writing_engine(loaded: LoadedEnsemble) -> Engine:

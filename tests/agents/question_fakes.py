@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents.asking.gates.text import read_draft
-from agents.asking.proposal import Draft, Proposal, RejectedError
+import pytest
+
+from agents.asking.gates.pipeline import parse_draft
+from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
 from agents.asking.solver_proposer import write_draft
 from agents.core.schema import Question
 
@@ -24,7 +26,28 @@ BEES = {
 
 def proved(seed: int, topic: str = SEATING, level: str = "easy") -> Proposal:
     """A solver's proposal."""
-    return read_draft(write_draft(topic, level, seed))
+    return parse_draft(write_draft(topic, level, seed))
+
+
+def animals(row: Any) -> Draft:
+    """A model's draft."""
+    return Draft(row, "Animals", "model", "hard")
+
+
+def refusal(gate: Gate, proposal: Proposal) -> str | None:
+    """The reason, or None when it is let through."""
+    try:
+        assert asyncio.run(gate.check(proposal)) == proposal
+    except RejectedError as error:
+        return error.reason
+    return None
+
+
+async def rejection(work: Awaitable[Any]) -> str:
+    """The reason for which ``work`` is refused."""
+    with pytest.raises(RejectedError) as caught:
+        await work
+    return caught.value.reason
 
 
 def unproved(number: int, *, topic: str = "Trivia", level: str = "easy", hardness: float | None = None) -> Proposal:

@@ -14,7 +14,7 @@ from organisers_prompts import EXAMPLE, generation_prompt, repair_prompt
 from question_fakes import BEES, FAMILY_TREE, SEATING, FakeProposer
 
 from agents.asking.pool.store import QuestionStore
-from agents.asking.proposal import Source
+from agents.asking.proposal import DraftSource
 from agents.asking.questioner import Questioner
 from agents.asking.writing_prompt import question_text
 from agents.core.rules import filter_questions, load_edition
@@ -134,7 +134,7 @@ def test_nothing_is_asked_twice_even_by_another_agent_on_the_same_pool(tmp_path)
 
 
 def test_where_no_question_passes_the_gates_the_text_is_json_that_their_filter_drops(caplog):
-    solver = Source(FakeProposer(lambda call: "garbage", name="solver"), [])
+    solver = DraftSource(FakeProposer(lambda call: "garbage", name="solver"), [])
     agent = QAgent("oct2025_aiac", questioner=Questioner(OCTOBER, QuestionStore(None), solver=solver))
     text, _, _ = agent.generate_response(generation_prompt())
     assert text == NOTHING

@@ -59,10 +59,6 @@ class GateCounts:
             for reasons in [self._reasons(proposer, gate)]
         ]
 
-    def refusals(self, proposer: str | None = None) -> int:
-        """All refusals, or those of one proposer's drafts."""
-        return sum(count for (name, _, _), count in self._refused.items() if proposer in (None, name))
-
     def to_json(self) -> list[dict[str, Any]]:
         """JSON values: one object a row."""
         return [row.__dict__.copy() for row in self.rows()]

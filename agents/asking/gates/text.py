@@ -1,22 +1,14 @@
-"""The gates between a draft and a question that may be asked. Each is one check with a name; a refusal is counted."""
+"""The gates that read a question's text: the organisers' format, English and content, length."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 import unicodedata
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, Executor
-from dataclasses import replace
-from typing import Any
 
-from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
-from agents.core.errors import EngineError, QuestionError, first_line
+from agents.asking.proposal import Gate, Proposal, RejectedError
 from agents.core.rules import CountTokens, Edition, filter_questions
-from agents.core.schema import Question, read_question
-from puzzles import ProofError, Puzzle, proved_key
-from puzzles.puzzle import CHOICES, PuzzleError
+from agents.core.schema import Question
 
 MIN_QUESTION_CHARS, MAX_QUESTION_CHARS = 20, 1_000
 MAX_CHOICE_CHARS = 150
@@ -56,34 +48,6 @@ _BANNED_KINDS = {
     r"\b(arrangements?|ways|permutations?|combinations?|orderings?|seatings?)\b",
 }
 """A pattern for each kind of question that an edition's notices ban; another kind is looked for as it is written."""
-
-
-def read_draft(draft: Draft) -> Proposal:
-    """The question that a proposer wrote, on the topic it was asked for. Raises RejectedError."""
-    row: Any = draft.row
-    if isinstance(row, str):
-        try:
-            row = json.loads(row)
-        except (ValueError, RecursionError):
-            raise RejectedError("not JSON") from None
-    try:
-        question = read_question(row)
-    except QuestionError as error:
-        raise RejectedError(f"no {re.split(r'[^a-z ]', error.field)[0]} to read") from None
-    if question.key is None:
-        raise RejectedError("no key")
-    if len(question.choices) != CHOICES:
-        raise RejectedError("not four choices")
-    explanation = row.get("explanation") if isinstance(row, dict) else None
-    return Proposal(
-        question=replace(question, topic=draft.topic),
-        explanation=explanation.strip() if isinstance(explanation, str) else "",
-        proposer=draft.proposer,
-        level=draft.level,
-        difficulty=draft.difficulty,
-        fingerprint=draft.fingerprint,
-        proof=draft.proof,
-    )
 
 
 class FormatGate:
@@ -174,51 +138,6 @@ class LengthGate:
         return proposal
 
 
-class ProofGate:
-    """The key gate of the solver: the puzzle is proved anew, and is what is about to be asked, text for text.
-
-    ``executor`` as in ``SolverProposer``.
-    """
-
-    name = "proof"
-
-    def __init__(self, executor: Executor | None = None) -> None:
-        self._executor = executor
-
-    async def check(self, proposal: Proposal) -> Proposal:
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._executor, check_proof, proposal)
-        except BrokenExecutor as error:
-            if self._executor is None:
-                raise EngineError(f"the proof cannot be checked: {first_line(error)}") from error
-            self._executor = None
-            await loop.run_in_executor(None, check_proof, proposal)
-        return proposal
-
-
-def check_proof(proposal: Proposal) -> None:
-    """Raises RejectedError unless ``proposal.proof`` is a puzzle that verifies and says what the question says."""
-    if proposal.proof is None:
-        raise RejectedError("no proof")
-    try:
-        puzzle = Puzzle.from_json(dict(proposal.proof))
-        key = proved_key(puzzle, proposal.question.text, proposal.question.choices)
-    except ProofError:
-        raise RejectedError("proof does not hold") from None
-    except PuzzleError:
-        raise RejectedError("proof of no known family") from None
-    same = (
-        key is not None
-        and key == proposal.question.key
-        and proposal.explanation == puzzle.explanation
-        and (proposal.level, proposal.difficulty, proposal.fingerprint)
-        == (puzzle.level, puzzle.difficulty, puzzle.fingerprint)
-    )
-    if not same:
-        raise RejectedError("proof of another text")
-
-
-def first_gates(edition: Edition, count_tokens: CountTokens) -> list[Gate]:
-    """The gates that need nothing but the question, in their order."""
+def text_gates(edition: Edition, count_tokens: CountTokens) -> list[Gate]:
+    """The gates of this file, in their order."""
     return [FormatGate(edition, count_tokens), EnglishGate(edition), LengthGate(edition, count_tokens)]

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 
-from agents.asking.gates.pipeline import Screening
-from agents.asking.pool.store import DuplicatesGate, QuestionStore
-from agents.asking.proposal import Gate, Proposer, RejectedError, Source
+from agents.asking.gates.duplicates import DuplicatesGate
+from agents.asking.gates.pipeline import GatePipeline
+from agents.asking.pool.store import QuestionStore
+from agents.asking.proposal import DraftSource, Gate, Proposer, RejectedError
 from agents.core.errors import EngineError
 from agents.core.topics import Topic
 from agents.support.foreground import Foreground, InterruptedWorkError, unless
@@ -36,18 +37,18 @@ class PoolFilling:
     def __init__(
         self,
         store: QuestionStore,
-        screening: Screening,
-        writers: Sequence[Source[Proposer]],
+        pipeline: GatePipeline,
+        writers: Sequence[DraftSource[Proposer]],
         topics: Sequence[Topic],
         draw_seed: Callable[[], int],
         *,
-        model: Source[Proposer] | None = None,
+        model: DraftSource[Proposer] | None = None,
         foreground: Foreground | None = None,
         hardness: Gate | None = None,
         surplus: int = 0,
     ) -> None:
         self._store = store
-        self._screening = screening
+        self._pipeline = pipeline
         self._writers = {topic.name: [w for w in writers if w.proposer.covers(topic.name)] for topic in topics}
         self._draw_seed = draw_seed
         self._hardness = [] if hardness is None else [hardness]
@@ -84,7 +85,7 @@ class PoolFilling:
         sources = self._writers[slot[0]]
         return await self._write(sources[next(self._steps) % len(sources)], slot)
 
-    async def _write_ahead(self, model: Source[Proposer], waiting: Mapping[Slot, int]) -> bool:
+    async def _write_ahead(self, model: DraftSource[Proposer], waiting: Mapping[Slot, int]) -> bool:
         """A draft for what was asked for last. One that is interrupted was not paid for."""
         slot, left = next(reversed(self._earned.items()))
         if waiting.get(slot, 0) >= self._store.capacity:
@@ -102,13 +103,13 @@ class PoolFilling:
             del self._earned[slot]
         return worked
 
-    async def _write(self, source: Source[Proposer], slot: Slot) -> bool:
+    async def _write(self, source: DraftSource[Proposer], slot: Slot) -> bool:
         """One draft for the slot; False when the engine failed."""
         writing = source.proposer.propose(*slot, self._draw_seed())
         gates = [DuplicatesGate(self._store), *source.gates, *self._hardness]
         try:
-            proposal = await self._screening.passed(source.proposer.name, writing, gates)
-            await self._screening.kept(proposal, self._store.add(proposal))
+            proposal = await self._pipeline.run(source.proposer.name, writing, gates)
+            await self._pipeline.keep(proposal, self._store.add(proposal))
         except RejectedError:
             return True
         except EngineError:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from agents.asking.pool.file import BUSY_TIMEOUT_S
 from agents.asking.pool.pool import PoolCount, QuestionPool, ServedQuestion
-from agents.asking.proposal import Proposal, RejectedError
+from agents.asking.proposal import Proposal
 from agents.core.deadline import Clock
 from agents.core.errors import FileError
 from agents.support.bundle import this_bundle
@@ -159,17 +159,3 @@ class QuestionStore:
         if self._filed is not None:
             # Its index stays: it knows what must not be served again.
             self._filed.close()
-
-
-class DuplicatesGate:
-    """Refuses what is like a question that waits or was served; with ``served_only``, only the latter."""
-
-    name = "duplicates"
-
-    def __init__(self, store: QuestionStore, *, served_only: bool = False) -> None:
-        self._store, self._served_only = store, served_only
-
-    async def check(self, proposal: Proposal) -> Proposal:
-        if reason := await self._store.duplicate(proposal, served_only=self._served_only):
-            raise RejectedError(reason)
-        return proposal

@@ -8,7 +8,7 @@ import pytest
 from organisers_prompts import EXAMPLE, generation_prompt, repair_prompt
 from question_fakes import BEES
 
-from agents.asking.prompt_text import QuestionRequest, find_request, find_topic_field, find_written_question
+from agents.asking.prompt_text import PromptRequest, find_request, find_topic_field, find_written_question
 from agents.core.schema import read_question
 
 SEATING = "Puzzles/Seating Arrangements (Linear, Circular)"
@@ -16,14 +16,14 @@ SEATING = "Puzzles/Seating Arrangements (Linear, Circular)"
 
 @pytest.mark.parametrize("letter", "ABCD")
 def test_topic_and_letter_are_found_in_the_organisers_prompt(letter):
-    assert find_request(generation_prompt(letter=letter)) == QuestionRequest(SEATING, letter)
+    assert find_request(generation_prompt(letter=letter)) == PromptRequest(SEATING, letter)
 
 
 def test_worked_examples_are_not_mistaken_for_the_topic_or_the_letter():
     prompt = generation_prompt("Logical Reasoning/Syllogisms", "D", [EXAMPLE, BEES, EXAMPLE])
-    assert find_request(prompt) == QuestionRequest("Logical Reasoning/Syllogisms", "D")
+    assert find_request(prompt) == PromptRequest("Logical Reasoning/Syllogisms", "D")
     before = f"Here is an example: {json.dumps(EXAMPLE)}\n\n" + generation_prompt("Syllogisms", "B")
-    assert find_request(before) == QuestionRequest("Syllogisms", "B")
+    assert find_request(before) == PromptRequest("Syllogisms", "B")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_worked_examples_are_not_mistaken_for_the_topic_or_the_letter():
     ],
 )
 def test_other_wordings_are_read_as_well(prompt, topic, letter):
-    assert find_request(prompt) == QuestionRequest(topic, letter)
+    assert find_request(prompt) == PromptRequest(topic, letter)
 
 
 @pytest.mark.parametrize("prompt", ["", "Hello", "{" * 2000, repair_prompt(json.dumps(BEES)), "Solve this: 1 + 1"])

@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 from question_fakes import BEES, FAMILY_TREE, SEATING, FakeGate, FakeProposer, proved, refuse, unproved
 
-from agents.asking.gates.text import check_proof
+from agents.asking.gates.proof import check_proof
 from agents.asking.pool.store import QuestionStore
-from agents.asking.proposal import Source
+from agents.asking.proposal import DraftSource
 from agents.asking.questioner import MAX_ATTEMPTS, Questioner
 from agents.asking.solver_proposer import solver_source, write_draft
 from agents.core.deadline import Deadline
@@ -123,7 +123,7 @@ def test_an_unknown_topic_is_an_input_error_that_lists_what_is_known():
 def test_an_unknown_topic_goes_to_a_model_when_there_is_one_through_its_own_gate():
     async def run():
         gate = FakeGate()
-        model = Source(FakeProposer(lambda call: BEES), [gate])
+        model = DraftSource(FakeProposer(lambda call: BEES), [gate])
         async with questioner_with(writers=[model]) as questioner:
             served = await questioner.ask("Zoology/Insects", "medium")
             assert (served.question.topic, served.question.text) == ("Insects", BEES["question"])
@@ -206,7 +206,7 @@ def test_a_proposer_that_never_ends_does_not_make_a_question_late_what_waits_is_
         slow = FakeProposer(None, name="solver")
         store = QuestionStore(None)
         await store.add(proved(1))
-        questioner = Questioner(OCTOBER, store, solver=Source(slow, []))
+        questioner = Questioner(OCTOBER, store, solver=DraftSource(slow, []))
         served = await questioner.ask(SEATING, "hard", deadline=Deadline.after(1))
         assert (served.proposal.level, served.degraded) == ("easy", True)
         assert (slow.calls, slow.cancelled) == (1, 1)
@@ -243,7 +243,7 @@ def test_a_model_that_writes_only_garbage_fills_nothing_and_the_solver_serves():
     async def run():
         model = FakeProposer(lambda call: GARBAGE[call % len(GARBAGE)])
         agreement = FakeGate()
-        async with questioner_with(writers=[Source(model, [agreement]), solver_source()]) as questioner:
+        async with questioner_with(writers=[DraftSource(model, [agreement]), solver_source()]) as questioner:
             await fill(questioner)
             assert {row.waiting for row in (await questioner.status()).pool} == {2}
             for _ in range(20):
@@ -261,7 +261,7 @@ def test_a_model_that_writes_only_garbage_fills_nothing_and_the_solver_serves():
 def test_on_a_topic_of_its_own_a_model_that_writes_only_garbage_ends_in_an_error():
     async def run():
         model = FakeProposer(lambda call: GARBAGE[0])
-        async with questioner_with(writers=[Source(model, [])]) as questioner:
+        async with questioner_with(writers=[DraftSource(model, [])]) as questioner:
             with pytest.raises(NotReadyError, match=rf"Insects: the gates refused {MAX_ATTEMPTS} drafts \(not JSON"):
                 await questioner.ask("Insects", deadline=Deadline.never())
 
@@ -274,7 +274,7 @@ def failing(call):
 
 def test_a_model_that_fails_is_counted_and_the_refill_pauses_while_the_solver_goes_on():
     async def run():
-        model = Source(FakeProposer(failing), [])
+        model = DraftSource(FakeProposer(failing), [])
         async with questioner_with(writers=[model, solver_source()]) as questioner:
             assert [await questioner.refill() for _ in range(4)] == [False, True, False, True]
             assert counts_of(questioner, "model") == {"propose": (2, {"engine failed": 2})}
@@ -286,7 +286,7 @@ def test_a_model_that_fails_is_counted_and_the_refill_pauses_while_the_solver_go
 
 def test_a_key_that_the_model_does_not_agree_on_is_discarded():
     async def run():
-        model = Source(FakeProposer(lambda call: BEES), [FakeGate(judge=refuse("disagreement"))])
+        model = DraftSource(FakeProposer(lambda call: BEES), [FakeGate(judge=refuse("disagreement"))])
         async with questioner_with(writers=[model], topics=[Topic("Insects")]) as questioner:
             for _ in range(3):
                 assert await questioner.refill()
@@ -309,7 +309,7 @@ def test_of_more_candidates_than_the_pool_holds_the_hardest_stay():
         return question.canonical("It is so because it says so.")
 
     async def run():
-        model = Source(FakeProposer(write), [])
+        model = DraftSource(FakeProposer(write), [])
         parts = {"writers": [model], "hardness": FakeGate("hardness", judge), "topics": [Topic("Insects")]}
         async with questioner_with(capacity=3, surplus=10, **parts) as questioner:
             await fill(questioner)
@@ -359,7 +359,7 @@ def test_the_pool_is_refilled_only_while_nobody_waits_for_an_answer_and_rests_on
 def test_a_refill_that_is_cancelled_stops_the_proposer_and_loses_nothing():
     async def run():
         slow = FakeProposer(None)
-        async with questioner_with(writers=[Source(slow, [])]) as questioner:
+        async with questioner_with(writers=[DraftSource(slow, [])]) as questioner:
             step = asyncio.create_task(questioner.refill())
             await slow.entered.wait()
             step.cancel()

@@ -13,7 +13,7 @@ from question_fakes import SEATING, FakeGate, FakeProposer, refuse, unproved
 
 from agents.asking.pool.filling import EARNED_DRAFTS, MOST_EARNING
 from agents.asking.pool.store import QuestionStore
-from agents.asking.proposal import Proposal, Source
+from agents.asking.proposal import DraftSource, Proposal
 from agents.asking.questioner import Questioner
 from agents.asking.solver_proposer import solver_source
 from agents.core.deadline import Deadline
@@ -60,7 +60,7 @@ async def agent(
 ) -> AsyncIterator[Agent]:
     """Nothing but the model fills its pool, unless ``parts`` say otherwise."""
     model, store, foreground = FakeProposer(write), QuestionStore(None, capacity=capacity), Foreground()
-    source = Source(model, [FakeGate("key", judge)])
+    source = DraftSource(model, [FakeGate("key", judge)])
     questioner = Questioner(OCTOBER, store, **{"writers": [], "model": source, "foreground": foreground, **parts})
     try:
         yield Agent(questioner, model, store, foreground)

@@ -12,7 +12,8 @@ from multiprocessing import get_context
 import pytest
 from question_fakes import FAMILY_TREE, SEATING
 
-from agents.asking.gates.text import check_proof, read_draft
+from agents.asking.gates.pipeline import parse_draft
+from agents.asking.gates.proof import check_proof
 from agents.asking.solver_proposer import SolverProposer, read_difficulty, write_draft
 from agents.core.errors import InputError
 from agents.core.rules import edition_names, load_edition
@@ -35,14 +36,14 @@ def test_every_topic_of_an_edition_gets_a_proved_draft_at_every_level(edition):
         for level in LEVELS:
             draft = ask(topic.name, level, 3)
             assert (draft.topic, draft.level, draft.proposer) == (topic.name, level, "solver")
-            check_proof(read_draft(draft))
+            check_proof(parse_draft(draft))
 
 
 def test_a_draft_is_the_puzzle_with_its_choices_in_another_order():
     moved = 0
     for seed in range(40):
         draft = ask(seed=seed)
-        proposal = read_draft(draft)
+        proposal = parse_draft(draft)
         puzzle = Puzzle.from_json(dict(draft.proof or {}))
         assert sorted(proposal.question.choices) == sorted(puzzle.choices)
         assert proposal.question.choices[proposal.question.key or 0] == puzzle.choices[puzzle.key]

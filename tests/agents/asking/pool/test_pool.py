@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from question_fakes import SEATING, proved, unproved
 
-from agents.asking.gates.text import check_proof
+from agents.asking.gates.proof import check_proof
 from agents.asking.pool.pool import PoolCount, QuestionPool
 from agents.asking.proposal import RejectedError
 from agents.asking.similarity import question_id

@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from question_fakes import unproved
+from question_fakes import rejection, unproved
 
 from agents.asking.pool.pool import QuestionPool
-from agents.asking.pool.store import DuplicatesGate, QuestionStore, default_pool_path
-from agents.asking.proposal import RejectedError
+from agents.asking.pool.store import QuestionStore, default_pool_path
 
 
 class Clock:
@@ -41,12 +40,6 @@ def locked(path):
     finally:
         db.execute("ROLLBACK")
         db.close()
-
-
-async def refusal(action):
-    with pytest.raises(RejectedError) as caught:
-        await action
-    return caught.value.reason
 
 
 def test_while_all_is_well_nothing_is_flagged(tmp_path):
@@ -84,7 +77,7 @@ def test_with_a_file_of_no_use_questions_are_served_from_memory_and_flagged(tmp_
             await store.add(unproved(1))
             assert (await store.take("Trivia")).degraded
             assert (await store.serve(unproved(2))).degraded
-            assert await refusal(store.serve(unproved(2))) == "similar text"
+            assert await rejection(store.serve(unproved(2))) == "similar text"
             assert str(path) in store.problem
 
     asyncio.run(run())
@@ -103,7 +96,7 @@ def test_while_the_file_is_locked_nothing_from_it_is_served_twice_and_all_is_mov
                 assert await store.take("Trivia") is None
                 assert "locked" in store.problem
                 for number in range(3):
-                    assert await refusal(store.serve(unproved(number))) == "similar text"
+                    assert await rejection(store.serve(unproved(number))) == "similar text"
                 made = await store.serve(unproved(7))
                 await store.add(unproved(8))
                 assert made.degraded
@@ -151,21 +144,6 @@ def test_a_file_that_is_repaired_while_the_service_runs_is_used_from_then_on(tmp
 
     asyncio.run(run())
     assert path.stat().st_size > 0
-
-
-def test_the_duplicates_gate_refuses_what_waits_only_where_it_matters(tmp_path):
-    async def run():
-        async with store_at(None) as store:
-            waiting, served, new = unproved(1), unproved(2), unproved(3)
-            await store.add(waiting)
-            await store.serve(served)
-            strict, lenient = DuplicatesGate(store), DuplicatesGate(store, served_only=True)
-            assert await refusal(strict.check(waiting)) == await refusal(strict.check(served)) == "similar text"
-            assert await strict.check(new) == new
-            assert await lenient.check(waiting) == waiting
-            assert await refusal(lenient.check(served)) == "similar text"
-
-    asyncio.run(run())
 
 
 def test_the_pools_place_comes_from_the_environment(monkeypatch, tmp_path):
