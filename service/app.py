@@ -48,14 +48,15 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
     question_admission = Admission(QUESTION_PATHS, metrics.question_refused)
     questioner = make_questioner(settings, state, filling)
 
-    def idle() -> bool:
-        return state.settled.is_set() and not state.in_flight
+    async def keep_filled() -> None:
+        await state.settled.wait()
+        await questioner.keep_filled()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         background = [asyncio.create_task(state.load(load))]
         if filling is not None:
-            background.append(asyncio.create_task(questioner.keep_filled(idle)))
+            background.append(asyncio.create_task(keep_filled()))
         try:
             yield
         finally:

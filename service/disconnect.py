@@ -9,7 +9,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from agents.support.foreground import InterruptedWorkError, unless
+from agents.support.cancellation import InterruptedWorkError, cancel_on
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
     read: its messages would be lost here.
     """
     try:
-        return await unless(partial(_disconnected, request.receive), work)
+        return await cancel_on(partial(_disconnected, request.receive), work)
     except InterruptedWorkError:
         raise ClientDisconnect from None
 

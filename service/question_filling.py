@@ -18,7 +18,6 @@ from agents.asking.questioner import Questioner
 from agents.asking.solver_proposer import solver_source
 from agents.core.rules import load_edition
 from agents.ensemble.question_source import model_source
-from agents.support.foreground import when_idle
 from service.settings import Settings
 from service.state import ServiceState
 
@@ -75,17 +74,17 @@ def make_questioner(settings: Settings, state: ServiceState, filling: Executor |
     def opponent() -> Voter | None:
         return stand_in(state.ensemble) if state.ensemble else None
 
-    quiet = when_idle(lambda: state.in_flight)
-    model = model_source(state.require_ensemble, edition, quiet=quiet) if settings.question_model else None
+    priorities = state.priorities
+    model = model_source(state.require_ensemble, edition, priorities=priorities) if settings.question_model else None
     if filling is None:
-        return Questioner(edition, QuestionStore(None), model=model, foreground=state.foreground)
+        return Questioner(edition, QuestionStore(None), model=model, priorities=priorities)
     path = Path(settings.question_pool).expanduser() if settings.question_pool else default_pool_path()
     return Questioner(
         edition,
         QuestionStore(path, capacity=settings.question_pool_size),
         writers=[solver_source(filling)],
         model=model,
-        foreground=state.foreground,
-        hardness=HardnessGate(opponent, quiet=quiet),
+        priorities=priorities,
+        hardness=HardnessGate(opponent, priorities=priorities),
         surplus=SURPLUS,
     )

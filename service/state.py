@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from agents.core.errors import AiacError, EngineError, NotReadyError
 from agents.ensemble.loading import LoadedEnsemble
-from agents.support.foreground import Foreground
+from agents.support.priority import Priority, PriorityGate
 
 logger = logging.getLogger(__name__)
 
@@ -19,15 +18,14 @@ Load = Callable[[Callable[[str], None]], Awaitable[LoadedEnsemble]]
 
 class ServiceState:
     """Belongs to one event loop. ``settled`` is set once loading has ended, well or badly;
-    ``stopping`` once the server is about to stop, so that what would go on for ever ends. ``foreground`` is busy while
-    an answer is in flight, or whatever else somebody waits for the engines with."""
+    ``stopping`` once the server is about to stop, so that what would go on for ever ends. ``priorities`` knows what is
+    in progress on the engines."""
 
     def __init__(self) -> None:
         self.stage = "starting"
         self.ensemble: LoadedEnsemble | None = None
         self.error: AiacError | None = None
-        self.in_flight = 0
-        self.foreground = Foreground()
+        self.priorities = PriorityGate()
         self.settled = asyncio.Event()
         self.stopping = asyncio.Event()
 
@@ -39,15 +37,10 @@ class ServiceState:
             raise NotReadyError(f"the ensemble is still loading: {self.stage}")
         return self.ensemble
 
-    @contextmanager
-    def answering(self) -> Iterator[None]:
-        """Counts one question as in flight."""
-        self.in_flight += 1
-        try:
-            with self.foreground.waiting():
-                yield
-        finally:
-            self.in_flight -= 1
+    @property
+    def in_flight(self) -> int:
+        """Questions being answered now."""
+        return self.priorities.count(Priority.ANSWER)
 
     async def load(self, load: Load) -> None:
         """Runs ``load`` and keeps what comes of it. Raises nothing but CancelledError."""

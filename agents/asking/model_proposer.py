@@ -19,7 +19,7 @@ from agents.core.rules import Edition
 from agents.core.schema import Question
 from agents.core.topics import families_of
 from agents.engines.protocol import Engine
-from agents.support.foreground import Quiet, at_once
+from agents.support.priority import Priority, PriorityGate
 from puzzles.generator import Difficulty
 
 EXAMPLES = 3
@@ -33,19 +33,24 @@ class ModelProposer:
 
     ``engine`` may raise NotReadyError, as ``LoadedEnsemble.engine`` does. ``adapter`` is a member trained to write
     questions, None the bare model. Such a member is shown no examples: it was trained without any
-    (``training.run``), and they would be four fifths of its prompt. Every draft waits for ``quiet`` before
-    it begins.
+    (``training.run``), and they would be four fifths of its prompt. No draft begins while ``priorities`` has an answer
+    in progress.
     """
 
     name = "model"
 
     def __init__(
-        self, engine: Callable[[], Engine], edition: Edition, adapter: str | None = None, *, quiet: Quiet = at_once
+        self,
+        engine: Callable[[], Engine],
+        edition: Edition,
+        adapter: str | None = None,
+        *,
+        priorities: PriorityGate | None = None,
     ) -> None:
         self._engine = engine
         self._edition = edition
         self._adapter = adapter
-        self._quiet = quiet
+        self._priorities = priorities or PriorityGate()
         self._schema = question_schema(edition)
 
     def covers(self, topic: str) -> bool:
@@ -59,7 +64,7 @@ class ModelProposer:
             raise InputError("topic", describe(topic), f"a line of text of 1 to {MAX_TOPIC_CHARACTERS} characters")
         if level not in puzzles.LEVELS:
             raise InputError("level", describe(level), f"one of {', '.join(puzzles.LEVELS)}")
-        await self._quiet()
+        await self._priorities.turn(Priority.QUESTION)
         try:
             engine = self._engine()
         except NotReadyError as error:

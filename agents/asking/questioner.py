@@ -31,7 +31,7 @@ from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
 from agents.core.rules import Edition
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics, find_topic, read_topics, unknown_topic
-from agents.support.foreground import Foreground
+from agents.support.priority import Priority, PriorityGate
 from puzzles import LEVELS
 from puzzles.difficulty import level_of
 
@@ -63,9 +63,9 @@ class Questioner:
     ``solver`` makes what the pool lacks while somebody waits; ``writers`` fill the pool, in turn. Give the solver that
     fills a process of low priority, and the one that somebody waits for none. ``hardness`` is asked about what goes
     into the pool. ``surplus`` is how many more candidates a full topic and level sees, so that the hardest stay.
-    ``model`` writes on topics that none of them covers, and on no other. ``foreground`` knows who waits for the
-    model's engine: while somebody does, the model writes nothing ahead. ``topics`` default to the edition's; those that
-    no source covers are left out.
+    ``model`` writes on topics that none of them covers, and on no other. ``priorities`` knows the answers
+    and the model's questions in progress: meanwhile the model writes nothing ahead. ``topics`` default to the edition's;
+    those that no source covers are left out.
 
     Raises InputError when none is covered.
     """
@@ -78,7 +78,7 @@ class Questioner:
         solver: DraftSource[Solver] | None = None,
         writers: Sequence[DraftSource[Proposer]] | None = None,
         model: DraftSource[Proposer] | None = None,
-        foreground: Foreground | None = None,
+        priorities: PriorityGate | None = None,
         hardness: Gate | None = None,
         surplus: int = 0,
         topics: Sequence[Topic] | None = None,
@@ -91,7 +91,7 @@ class Questioner:
         self._solver = solver or solver_source()
         self._writers: list[DraftSource[Proposer]] = [self._solver] if writers is None else list(writers)
         self._model = model
-        self._foreground = foreground or Foreground()
+        self._priorities = priorities or PriorityGate()
         self._draw_seed = draw_seed
         self._turn = count()
         self._served: Counter[str] = Counter()
@@ -107,7 +107,7 @@ class Questioner:
             self.topics,
             draw_seed,
             model=model,
-            foreground=self._foreground,
+            priorities=self._priorities,
             hardness=hardness,
             surplus=surplus,
         )
@@ -141,7 +141,7 @@ class Questioner:
             self._filling.asked((found.name, str(wanted)))
         refused: Counter[str] = Counter()
         failure: AiacError
-        with self._foreground.waiting() if needs_model else nullcontext():
+        with self._priorities.running(Priority.QUESTION) if needs_model else nullcontext():
             try:
                 async with asyncio.timeout(_timeout(deadline, MODEL_SHARE if needs_model else FIRST_SHARE)):
                     return await self._wanted(found.name, wanted, seed, refused)
@@ -165,16 +165,10 @@ class Questioner:
         """As ``PoolFilling.refill``."""
         return await self._filling.refill()
 
-    async def keep_filled(
-        self,
-        idle: Callable[[], bool],
-        *,
-        pause_s: float = 0.2,
-        sleep: Callable[[float], Any] = asyncio.sleep,
-    ) -> None:
-        """Refills whenever ``idle()``, until cancelled; in between, and once the pool is full, it sleeps."""
+    async def keep_filled(self, *, pause_s: float = 0.2, sleep: Callable[[float], Any] = asyncio.sleep) -> None:
+        """Refill while no answer is in progress, until cancelled; sleep while one is, or the pool is full."""
         while True:
-            worked = idle() and await self.refill()
+            worked = not self._priorities.blocked(Priority.QUESTION) and await self.refill()
             await sleep(0 if worked else pause_s)
 
     async def status(self) -> QuestionerStatus:

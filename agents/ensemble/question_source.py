@@ -15,19 +15,19 @@ from agents.core.rules import Edition
 from agents.engines.protocol import Engine
 from agents.ensemble.loading import LoadedEnsemble, load_from_environment
 from agents.support.bundle import setting
-from agents.support.foreground import Quiet, at_once
+from agents.support.priority import PriorityGate
 
 
 def model_source(
-    ensemble: Callable[[], LoadedEnsemble], edition: Edition, *, quiet: Quiet = at_once
+    ensemble: Callable[[], LoadedEnsemble], edition: Edition, *, priorities: PriorityGate | None = None
 ) -> DraftSource[Proposer]:
     """What the model of ``ensemble`` writes, with the key gate of its members.
 
     ``ensemble`` is asked anew for every draft and every check, and may raise NotReadyError, which both pass on as an
-    EngineError. Each step on an engine waits for ``quiet`` first.
+    EngineError. No step on an engine begins while ``priorities`` has an answer in progress.
     """
-    proposer = ModelProposer(lambda: writing_engine(ensemble()), edition, quiet=quiet)
-    return DraftSource(proposer, [_KeyGate(ensemble, quiet)])
+    proposer = ModelProposer(lambda: writing_engine(ensemble()), edition, priorities=priorities)
+    return DraftSource(proposer, [_KeyGate(ensemble, priorities)])
 
 
 def writing_engine(loaded: LoadedEnsemble) -> Engine:
@@ -44,9 +44,9 @@ class _KeyGate:
 
     name = AgreementGate.name
 
-    def __init__(self, ensemble: Callable[[], LoadedEnsemble], quiet: Quiet) -> None:
+    def __init__(self, ensemble: Callable[[], LoadedEnsemble], priorities: PriorityGate | None) -> None:
         self._ensemble = ensemble
-        self._quiet = quiet
+        self._priorities = priorities
 
     async def check(self, proposal: Proposal) -> Proposal:
         """As ``AgreementGate.check``; EngineError also while there is no ensemble."""
@@ -54,7 +54,7 @@ class _KeyGate:
             loaded = self._ensemble()
         except NotReadyError as error:
             raise EngineError(str(error)) from None
-        gate = AgreementGate(loaded.manifest, lambda: loaded.answerer.voters, quiet=self._quiet)
+        gate = AgreementGate(loaded.manifest, lambda: loaded.answerer.voters, priorities=self._priorities)
         return await gate.check(proposal)
 
 

@@ -16,6 +16,7 @@ from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import InputError, QuestionError
 from agents.core.schema import BrokenRow, Question, read_question, read_questions
 from agents.ensemble.loading import LoadedEnsemble
+from agents.support.priority import Priority
 from service import schemas
 from service.admission import Admission, late_answer
 from service.body import parse
@@ -140,7 +141,7 @@ class AnswerService:
     async def _answer(
         self, ensemble: LoadedEnsemble, question: Question, timing: RequestTime, deadline: Deadline
     ) -> Answered:
-        with self.admission.in_progress(), self.state.answering():
+        with self.admission.in_progress(), self.state.priorities.running(Priority.ANSWER):
             verdict = await ensemble.answerer.answer(question, deadline)
         self.metrics.answered(verdict, timing.elapsed_s())
         return Answered(question, verdict, ensemble, timing, deadline)

@@ -13,6 +13,7 @@ from agents.asking.gates.pipeline import parse_draft
 from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
 from agents.asking.solver_proposer import write_draft
 from agents.core.schema import Question
+from agents.support.priority import Priority, PriorityGate
 
 SEATING = "Seating Arrangements (Linear, Circular)"
 FAMILY_TREE = "Puzzles involving generations and family tree logic"
@@ -97,6 +98,18 @@ class FakeGate:
     async def check(self, proposal: Proposal) -> Proposal:
         self.seen += 1
         return self.judge(proposal)
+
+
+class WatchedPriorities(PriorityGate):
+    """Calls ``before`` when work asks for its turn, and gives it the turn once that has ended."""
+
+    def __init__(self, before: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._before = before
+
+    async def turn(self, priority: Priority) -> None:
+        assert priority is Priority.QUESTION
+        await self._before()
 
 
 def refuse(reason: str) -> Callable[[Proposal], Proposal]:

@@ -18,7 +18,6 @@ from service.admission import MAX_WAITING
 from service.app import create_app
 from service.question_filling import FillingProcess, make_questioner
 from service.settings import load_settings
-from service.state import ServiceState
 
 pytestmark = pytest.mark.anyio
 FEBRUARY = load_edition("feb2026_iitd")
@@ -173,15 +172,10 @@ async def test_while_an_answer_is_in_flight_the_pool_is_let_be():
     async with running(engine) as service:
         asked = asyncio.create_task(service.answer({"question": "Which?", "choices": ["a", "b", "c", "d"]}))
         await engine.entered.wait()
-        questioner = make_questioner(load_settings(), ServiceState(), None)
-        worked = asyncio.Event()
-
-        async def sleep(seconds: float) -> None:
-            worked.set()
+        questioner = make_questioner(load_settings(), service.state, None)
+        filling = asyncio.create_task(questioner.keep_filled())
+        for _ in range(5):
             await asyncio.sleep(0)
-
-        filling = asyncio.create_task(questioner.keep_filled(lambda: not service.state.in_flight, sleep=sleep))
-        await worked.wait()
         assert (await questioner.status()).gates == []
         gate.set()
         await asked

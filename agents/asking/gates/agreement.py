@@ -21,7 +21,7 @@ from agents.core.manifest import Manifest
 from agents.core.permutation import Order, cyclic_orders, to_choices
 from agents.core.pooling import pool
 from agents.core.schema import LETTERS, Question
-from agents.support.foreground import Quiet, at_once
+from agents.support.priority import Priority, PriorityGate
 
 MIN_PROBABILITY = 0.5
 """The key must be likelier than all other choices together. A pick among four that are all but equal is no agreement:
@@ -38,7 +38,7 @@ _DECIMALS = 6
 class AgreementGate:
     """Implements ``proposal.Gate``. ``voters`` returns those that serve now, as ``Answerer.voters`` does.
 
-    Every call to an engine waits for ``quiet`` first, so that an answer comes before the next one.
+    No call to an engine begins while ``priorities`` has an answer in progress.
     """
 
     name = "key"
@@ -48,12 +48,12 @@ class AgreementGate:
         manifest: Manifest,
         voters: Callable[[], Sequence[Voter]],
         *,
-        quiet: Quiet = at_once,
+        priorities: PriorityGate | None = None,
         min_probability: float = MIN_PROBABILITY,
     ) -> None:
         self._manifest = manifest
         self._voters = voters
-        self._quiet = quiet
+        self._priorities = priorities or PriorityGate()
         self._min_probability = min_probability
         self._manifest_sha256 = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()
 
@@ -92,7 +92,7 @@ class AgreementGate:
         name = voter.member.name
         if name in fixed:
             return fixed[name]
-        await self._quiet()
+        await self._priorities.turn(Priority.QUESTION)
         *_, vote = [vote async for vote in voter.votes(question.permuted(order), steps=1)]
         if vote.truncated:
             raise RejectedError(TOO_LONG)

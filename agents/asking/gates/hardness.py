@@ -15,27 +15,27 @@ from agents.answering.voter import Voter
 from agents.asking.proposal import Proposal
 from agents.core.errors import EngineError
 from agents.ensemble.loading import LoadedEnsemble
-from agents.support.foreground import Quiet, at_once
+from agents.support.priority import Priority, PriorityGate
 
 
 class HardnessGate:
     """Implements ``proposal.Gate``; it lets every question through. Without a stand-in, hardness stays unknown.
 
-    ``stand_in`` returns the voter to ask now. The call to the engine waits for ``quiet`` first.
+    ``stand_in`` returns the voter to ask now. It is not asked while ``priorities`` has an answer in progress.
     """
 
     name = "hardness"
 
-    def __init__(self, stand_in: Callable[[], Voter | None], *, quiet: Quiet = at_once) -> None:
+    def __init__(self, stand_in: Callable[[], Voter | None], *, priorities: PriorityGate | None = None) -> None:
         self._stand_in = stand_in
-        self._quiet = quiet
+        self._priorities = priorities or PriorityGate()
 
     async def check(self, proposal: Proposal) -> Proposal:
         """The proposal with its hardness. Raises EngineError when the stand-in's engine fails."""
         voter, key = self._stand_in(), proposal.question.key
         if voter is None or key is None:
             return proposal
-        await self._quiet()
+        await self._priorities.turn(Priority.QUESTION)
         probability = (await voter.complete_vote(replace(proposal.question, key=None))).probabilities[key]
         if not math.isfinite(probability):
             raise EngineError(f"member {voter.member.name} gave a distribution that is not finite")

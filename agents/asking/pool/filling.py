@@ -14,7 +14,8 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import DraftSource, Gate, Proposer, RejectedError
 from agents.core.errors import EngineError
 from agents.core.topics import Topic
-from agents.support.foreground import Foreground, InterruptedWorkError, unless
+from agents.support.cancellation import InterruptedWorkError
+from agents.support.priority import Priority, PriorityGate
 from puzzles import LEVELS
 
 Slot = tuple[str, str]
@@ -29,7 +30,7 @@ MOST_EARNING = 100
 class PoolFilling:
     """``writers`` write on ``topics``, in turn where several cover one.
 
-    ``model`` writes on what it was ``asked`` for, and is interrupted whenever ``foreground`` gets busy.
+    ``model`` writes on what it was ``asked`` for, and is interrupted when something of a higher priority begins.
     ``hardness`` is asked about what goes into the pool. ``surplus`` is how many more candidates a full topic and level
     sees, so that the hardest stay.
     """
@@ -43,7 +44,7 @@ class PoolFilling:
         draw_seed: Callable[[], int],
         *,
         model: DraftSource[Proposer] | None = None,
-        foreground: Foreground | None = None,
+        priorities: PriorityGate | None = None,
         hardness: Gate | None = None,
         surplus: int = 0,
     ) -> None:
@@ -56,7 +57,7 @@ class PoolFilling:
         self._steps = count()
         self._tried: Counter[Slot] = Counter()
         self._model = model
-        self._foreground = foreground or Foreground()
+        self._priorities = priorities or PriorityGate()
         self._earned: dict[Slot, int] = {}
 
     def asked(self, slot: Slot) -> None:
@@ -91,10 +92,10 @@ class PoolFilling:
         if waiting.get(slot, 0) >= self._store.capacity:
             del self._earned[slot]
             return True
-        if self._foreground.busy:
+        if self._priorities.blocked(Priority.BACKGROUND):
             return False
         try:
-            worked = await unless(self._foreground.begins, self._write(model, slot))
+            worked = await self._priorities.preemptible(Priority.BACKGROUND, self._write(model, slot))
         except InterruptedWorkError:
             return False
         if left > 1:

@@ -21,6 +21,7 @@ from agents.core.rules import load_edition
 from agents.core.schema import Question, read_question
 from agents.engines.protocol import Generation
 from agents.engines.torch.engine import TransformersEngine
+from agents.support.priority import Priority, PriorityGate
 
 EDITION = load_edition("feb2026_iitd")
 WRITTEN = question_text(
@@ -189,17 +190,12 @@ def test_it_begins_when_answers_are_done_and_cancelling_stops_the_model():
     engine = WritingEngine(hang=True)
 
     async def story() -> tuple[bool, bool]:
-        idle = asyncio.Event()
-
-        async def quiet() -> None:
-            await idle.wait()
-
-        writing = asyncio.create_task(
-            ModelProposer(lambda: engine, EDITION, quiet=quiet).propose("Syllogisms", "easy", 1)
-        )
-        await asyncio.sleep(0)
-        early = engine.entered.is_set()
-        idle.set()
+        priorities = PriorityGate()
+        proposer = ModelProposer(lambda: engine, EDITION, priorities=priorities)
+        with priorities.running(Priority.ANSWER):
+            writing = asyncio.create_task(proposer.propose("Syllogisms", "easy", 1))
+            await asyncio.sleep(0)
+            early = engine.entered.is_set()
         await engine.entered.wait()
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -22,6 +22,7 @@ from agents.core.errors import EngineError, InputError, NotReadyError
 from agents.core.rules import edition_names, filter_questions, load_edition
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic
+from agents.support.priority import Priority, PriorityGate
 
 OCTOBER = load_edition("oct2025_aiac")
 ORDER = ["propose", "parse", "format", "English and content", "length", "duplicates", "proof", "pool"]
@@ -336,18 +337,20 @@ def test_only_what_fills_the_pool_is_weighed_not_what_is_made_while_somebody_wai
 
 def test_the_pool_is_refilled_only_while_nobody_waits_for_an_answer_and_rests_once_it_is_full():
     async def run():
-        idle = iter([False, False, *[True] * 1000])
-        pauses = Counter()
+        priorities, answers, pauses = PriorityGate(), ExitStack(), Counter()
 
         async def sleep(seconds):
             pauses[seconds] += 1
+            if pauses[0.5] == 2:
+                answers.close()
             if pauses[0.5] == 3:
                 raise asyncio.CancelledError
             await asyncio.sleep(0)
 
-        async with questioner_with(capacity=1) as questioner:
+        async with questioner_with(capacity=1, priorities=priorities) as questioner:
+            answers.enter_context(priorities.running(Priority.ANSWER))
             with pytest.raises(asyncio.CancelledError):
-                await questioner.keep_filled(lambda: next(idle), pause_s=0.5, sleep=sleep)
+                await questioner.keep_filled(pause_s=0.5, sleep=sleep)
             # Two pauses for those who waited, one once it was full.
             assert pauses[0.5] == 3
             assert pauses[0] >= 6

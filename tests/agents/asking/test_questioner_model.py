@@ -20,7 +20,7 @@ from agents.core.deadline import Deadline
 from agents.core.errors import EngineError, InputError, NotReadyError
 from agents.core.rules import load_edition
 from agents.core.topics import Topic
-from agents.support.foreground import Foreground
+from agents.support.priority import Priority, PriorityGate
 
 OCTOBER = load_edition("oct2025_aiac")
 INSECTS = "Insects"
@@ -33,7 +33,7 @@ class Agent:
     questioner: Questioner
     model: FakeProposer
     store: QuestionStore
-    foreground: Foreground
+    priorities: PriorityGate
 
     async def waiting(self, topic: str = INSECTS) -> int:
         return sum(row.waiting for row in await self.store.counts() if row.topic == topic)
@@ -59,11 +59,11 @@ async def agent(
     **parts: Any,
 ) -> AsyncIterator[Agent]:
     """Nothing but the model fills its pool, unless ``parts`` say otherwise."""
-    model, store, foreground = FakeProposer(write), QuestionStore(None, capacity=capacity), Foreground()
+    model, store, priorities = FakeProposer(write), QuestionStore(None, capacity=capacity), PriorityGate()
     source = DraftSource(model, [FakeGate("key", judge)])
-    questioner = Questioner(OCTOBER, store, **{"writers": [], "model": source, "foreground": foreground, **parts})
+    questioner = Questioner(OCTOBER, store, **{"writers": [], "model": source, "priorities": priorities, **parts})
     try:
-        yield Agent(questioner, model, store, foreground)
+        yield Agent(questioner, model, store, priorities)
     finally:
         await questioner.close()
 
@@ -222,14 +222,14 @@ def test_puzzles_that_are_lacking_come_before_the_model_and_harder_ones_than_tho
 def test_a_draft_that_nobody_waits_for_ends_when_an_answer_begins_and_is_begun_again_afterwards():
     async def run() -> None:
         async with agent(None, topics=[Topic(SEATING), Topic(INSECTS)]) as own:
-            with own.foreground.waiting():
+            with own.priorities.running(Priority.ANSWER):
                 assert await own.steps(1) == [False]
                 assert own.model.calls == 0
             for number in range(1, EARNED_DRAFTS + 5):
                 step = asyncio.create_task(own.questioner.refill())
                 await own.model.entered.wait()
                 own.model.entered.clear()
-                with own.foreground.waiting():
+                with own.priorities.running(Priority.ANSWER):
                     assert not await step
                 # More of them than drafts are paid for: one that was interrupted costs nothing.
                 assert own.model.calls == own.model.cancelled == number

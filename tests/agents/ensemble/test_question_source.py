@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from agent_fakes import ScriptedEngine, answerer_on, letter_member, manifest_of
+from question_fakes import WatchedPriorities
 from test_agreement import PROPOSAL
 from test_model_proposer import WritingEngine
 
@@ -64,7 +65,7 @@ def test_each_step_on_an_engine_waits_until_it_may():
     async def quiet() -> None:
         waits.append(len(engine.calls))
 
-    source = model_source(lambda: loaded_on(engine), EDITION, quiet=quiet)
+    source = model_source(lambda: loaded_on(engine), EDITION, priorities=WatchedPriorities(quiet))
     asyncio.run(source.gates[0].check(PROPOSAL))
     assert waits == [0, 1, 2, 3]
     with pytest.raises(EngineError):

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from agent_fakes import CAPITAL, SHA, ScriptedEngine, letter_member, manifest_of
+from question_fakes import WatchedPriorities
 
 from agents.answering.voter import Voter
 from agents.asking.gates.agreement import DISAGREES, MIN_PROBABILITY, NO_KEY, TOO_LONG, UNSTEADY, UNSURE, AgreementGate
@@ -17,7 +18,7 @@ from agents.asking.proposal import Proposal, RejectedError
 from agents.core.errors import EngineError
 from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
-from agents.support.foreground import Quiet, at_once
+from agents.support.priority import PriorityGate
 
 KEYED = replace(CAPITAL, key=1)
 """London, Paris, Rome, Madrid; the key is Paris."""
@@ -32,12 +33,12 @@ def voters_on(engine: ScriptedEngine, *members: Member, max_tokens: int | None =
 def gate_on(
     engine: ScriptedEngine,
     *members: Member,
-    quiet: Quiet = at_once,
+    priorities: PriorityGate | None = None,
     least: float = MIN_PROBABILITY,
     max_tokens: int | None = None,
 ) -> AgreementGate:
     voters = voters_on(engine, *members, max_tokens=max_tokens)
-    return AgreementGate(manifest_of(*members), lambda: voters, quiet=quiet, min_probability=least)
+    return AgreementGate(manifest_of(*members), lambda: voters, priorities=priorities, min_probability=least)
 
 
 def check(gate: AgreementGate, proposal: Proposal = PROPOSAL) -> Proposal:
@@ -175,7 +176,8 @@ def test_every_order_waits_until_answers_are_done_and_cancelling_between_orders_
                 waiting.set()
                 await asyncio.Event().wait()
 
-        checking = asyncio.create_task(gate_on(engine, letter_member("letters"), quiet=quiet).check(PROPOSAL))
+        gate = gate_on(engine, letter_member("letters"), priorities=WatchedPriorities(quiet))
+        checking = asyncio.create_task(gate.check(PROPOSAL))
         await waiting.wait()
         checking.cancel()
         await asyncio.gather(checking, return_exceptions=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member, manifest_of
+from question_fakes import WatchedPriorities
 from test_agreement import PROPOSAL, PlaceEngine, voters_on
 
 from agents.answering.voter import Voter
@@ -17,11 +18,13 @@ from agents.core.errors import EngineError
 from agents.core.manifest import Member
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.supervisor import Host
-from agents.support.foreground import Quiet, at_once
+from agents.support.priority import PriorityGate
 
 
-def hardness(voter: Voter | None, proposal: Proposal = PROPOSAL, quiet: Quiet = at_once) -> float | None:
-    return asyncio.run(HardnessGate(lambda: voter, quiet=quiet).check(proposal)).hardness
+def hardness(
+    voter: Voter | None, proposal: Proposal = PROPOSAL, priorities: PriorityGate | None = None
+) -> float | None:
+    return asyncio.run(HardnessGate(lambda: voter, priorities=priorities).check(proposal)).hardness
 
 
 def loaded_with(engine: ScriptedEngine, *members: Member) -> LoadedEnsemble:
@@ -76,7 +79,7 @@ def test_it_waits_until_answers_are_done():
     async def quiet() -> None:
         calls_before.append(len(engine.calls))
 
-    assert hardness(voter, quiet=quiet) is not None
+    assert hardness(voter, priorities=WatchedPriorities(quiet)) is not None
     assert calls_before == [0]
 
 
