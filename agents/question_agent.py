@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool) -> None:
     # Imported here, so that a package that is not installed is an error like any other.
+    from agents.asking.draft_sources import DraftSources
     from agents.asking.pool.store import QuestionStore, default_pool_path
     from agents.asking.progress import ask_to_file
     from agents.asking.questioner import Questioner
@@ -56,7 +57,7 @@ async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool)
     require_writable(target)
     model = model_from_environment(edition)
     source = None if model is None else model.source
-    questioner = Questioner(edition, QuestionStore(default_pool_path()), model=source, topics=topics)
+    questioner = Questioner(edition, QuestionStore(default_pool_path()), DraftSources(model=source), topics=topics)
     try:
         for topic in topics:
             if topic not in questioner.topics:

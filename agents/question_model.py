@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
+from agents.asking.draft_sources import DraftSources
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.pool.store import QuestionStore, default_pool_path
 from agents.asking.prompt_text import PromptRequest, find_request, find_topic_field, find_written_question
@@ -58,7 +59,7 @@ class QAgent:
             self._loop.run(self._model.open())
         store = QuestionStore(Path(pool) if pool is not None else default_pool_path())
         source = None if self._model is None else self._model.source
-        self._questioner = questioner or Questioner(self.edition, store, model=source)
+        self._questioner = questioner or Questioner(self.edition, store, DraftSources(model=source))
 
     @cached_property
     def tokenizer(self) -> Any:

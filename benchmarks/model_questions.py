@@ -28,6 +28,7 @@ from agents.core.deadline import Deadline
 from agents.core.rules import Edition, load_edition
 from agents.core.schema import LETTERS
 from agents.core.token_estimate import estimate_tokens
+from agents.core.topics import Topic, edition_topics
 from agents.ensemble.loading import LoadedEnsemble, load_from_environment
 from agents.ensemble.question_source import model_source
 from benchmarks.reporting import library_versions, machine, note, percentiles_ms
@@ -39,10 +40,9 @@ EDITION = "feb2026_iitd"
 GENERAL_TOPICS = ("Photosynthesis", "World geography", "Everyday physics")
 
 
-def topics_of(edition: Edition) -> list[str]:
-    """Those of the edition, and as many again that no puzzle covers."""
-    own = [f"{category}/{name}" for category, names in edition.topics.items() for name in names]
-    return [*own, *GENERAL_TOPICS]
+def topics_of(edition: Edition) -> list[Topic]:
+    """Those of the edition, named by their paths, and as many again that no puzzle covers."""
+    return [Topic(name) for name in (*(topic.path for topic in edition_topics(edition)), *GENERAL_TOPICS)]
 
 
 class WatchedKeyGate:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from agents.answering.voter import Voter
+from agents.asking.draft_sources import DraftSources
 from agents.asking.gates.hardness import HardnessGate, stand_in
+from agents.asking.pool.filling import FillingOptions
 from agents.asking.pool.store import QuestionStore, default_pool_path
 from agents.asking.questioner import Questioner
 from agents.asking.solver_proposer import solver_source
@@ -77,14 +79,12 @@ def make_questioner(settings: Settings, state: ServiceState, filling: Executor |
     priorities = state.priorities
     model = model_source(state.require_ensemble, edition, priorities=priorities) if settings.question_model else None
     if filling is None:
-        return Questioner(edition, QuestionStore(None), model=model, priorities=priorities)
+        return Questioner(edition, QuestionStore(None), DraftSources(model=model), priorities=priorities)
     path = Path(settings.question_pool).expanduser() if settings.question_pool else default_pool_path()
     return Questioner(
         edition,
         QuestionStore(path, capacity=settings.question_pool_size),
-        writers=[solver_source(filling)],
-        model=model,
+        DraftSources(writers=[solver_source(filling)], model=model),
+        FillingOptions(HardnessGate(opponent, priorities=priorities), SURPLUS),
         priorities=priorities,
-        hardness=HardnessGate(opponent, priorities=priorities),
-        surplus=SURPLUS,
     )

@@ -17,7 +17,7 @@ from agents.core.errors import EngineError, InputError, NotReadyError, describe
 from agents.core.prompts import PromptRenderer
 from agents.core.rules import Edition
 from agents.core.schema import Question
-from agents.core.topics import families_of
+from agents.core.topics import Topic
 from agents.engines.protocol import Engine
 from agents.support.priority import Priority, PriorityGate
 from puzzles.generator import Difficulty
@@ -53,15 +53,15 @@ class ModelProposer:
         self._priorities = priorities or PriorityGate()
         self._schema = question_schema(edition)
 
-    def covers(self, topic: str) -> bool:
+    def covers(self, topic: Topic) -> bool:
         """Any topic that is a line of text of at most 200 characters."""
-        return len(topic.strip()) > 0 and len(topic) <= MAX_TOPIC_CHARACTERS and topic.isprintable()
+        return len(topic.name.strip()) > 0 and len(topic.name) <= MAX_TOPIC_CHARACTERS and topic.name.isprintable()
 
-    async def propose(self, topic: str, level: str, seed: int) -> Draft:
+    async def propose(self, topic: Topic, level: str, seed: int) -> Draft:
         """One draft; on the same engine the same one for the same arguments. Raises EngineError, and InputError for a
         topic that is not covered or a level that is not easy, medium or hard."""
         if not self.covers(topic):
-            raise InputError("topic", describe(topic), f"a line of text of 1 to {MAX_TOPIC_CHARACTERS} characters")
+            raise InputError("topic", describe(topic.name), f"a line of text of 1 to {MAX_TOPIC_CHARACTERS} characters")
         if level not in puzzles.LEVELS:
             raise InputError("level", describe(level), f"one of {', '.join(puzzles.LEVELS)}")
         await self._priorities.turn(Priority.QUESTION)
@@ -69,11 +69,11 @@ class ModelProposer:
             engine = self._engine()
         except NotReadyError as error:
             raise EngineError(str(error)) from None
-        draw = random.Random(f"{topic}/{level}/{seed}")  # noqa: S311 - seeded chance is the point
+        draw = random.Random(f"{topic.name}/{level}/{seed}")  # noqa: S311 - seeded chance is the point
         # Off the event loop: a puzzle takes a few hundredths of a second.
         examples = [] if self._adapter else await asyncio.to_thread(shown_examples, topic, level, draw)
         generation = await engine.generate(
-            self._prompt(engine, topic, level, examples),
+            self._prompt(engine, topic.name, level, examples),
             max_tokens=self._edition.question_max_new_tokens,
             temperature=TEMPERATURE,
             top_p=TOP_P,
@@ -81,7 +81,7 @@ class ModelProposer:
             json_schema=self._schema,
             adapter=self._adapter,
         )
-        return Draft(engine.tokenizer.decode(generation.token_ids), topic, self.name, level)
+        return Draft(engine.tokenizer.decode(generation.token_ids), topic.name, self.name, level)
 
     def _prompt(self, engine: Engine, topic: str, level: str, examples: Sequence[tuple[str, str]]) -> list[int]:
         """The request with as many of ``examples`` as leave room for the edition's generation limit."""
@@ -94,12 +94,9 @@ class ModelProposer:
         return renderer.generation(question_prompt(topic, level, [], self._edition))
 
 
-def shown_examples(topic: str, level: str, draw: random.Random) -> list[tuple[str, str]]:
-    """Proved puzzles as pairs of a topic and a ``question_text``: of the topic's families, or where it has none, mixed.
-
-    Which families a topic has, ``agents.core.topics`` says, by its name in any spelling.
-    """
-    own = families_of(topic)
+def shown_examples(topic: Topic, level: str, draw: random.Random) -> list[tuple[str, str]]:
+    """Proved puzzles as pairs of a topic and a ``question_text``: of the topic's families, or mixed if it has none."""
+    own = topic.families
     families = draw.sample(own or puzzles.FAMILIES, k=len(own) or EXAMPLES)
     difficulty = cast(Difficulty, level)
     made = [puzzles.generate(families[i % len(families)], difficulty, draw.getrandbits(31)) for i in range(EXAMPLES)]

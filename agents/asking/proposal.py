@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from agents.core.schema import Question
+from agents.core.topics import Topic
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ class Proposer(Protocol):
     @property
     def name(self) -> str: ...
 
-    def covers(self, topic: str) -> bool:
+    def covers(self, topic: Topic) -> bool:
         """Whether it can write on this topic."""
         ...
 
-    async def propose(self, topic: str, level: str, seed: int) -> Draft:
+    async def propose(self, topic: Topic, level: str, seed: int) -> Draft:
         """One draft; the same one for the same arguments. Raises EngineError when what writes it fails."""
         ...
 
@@ -87,7 +88,7 @@ P_co = TypeVar("P_co", bound=Proposer, covariant=True)
 
 @dataclass(frozen=True)
 class DraftSource(Generic[P_co]):
-    """A proposer and the gates that only its questions go through: the one that vouches for the key, and more."""
+    """A proposer and the gates that only its questions go through, the key gate first."""
 
     proposer: P_co
     gates: Sequence[Gate]

@@ -17,15 +17,16 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+from agents.asking.draft_sources import DraftSources
 from agents.asking.gates.counts import GateRow
 from agents.asking.gates.duplicates import DuplicatesGate
 from agents.asking.gates.pipeline import GatePipeline
-from agents.asking.pool.filling import PoolFilling
+from agents.asking.pool.filling import FillingOptions, PoolFilling
 from agents.asking.pool.pool import PoolCount, ServedQuestion
 from agents.asking.pool.store import QuestionStore
-from agents.asking.proposal import DraftSource, Gate, Proposer, RejectedError
+from agents.asking.proposal import DraftSource, Proposer, RejectedError
 from agents.asking.similarity import digest
-from agents.asking.solver_proposer import Solver, read_difficulty, solver_source
+from agents.asking.solver_proposer import read_difficulty
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
 from agents.core.rules import Edition
@@ -60,12 +61,8 @@ class QuestionerStatus:
 class Questioner:
     """For one event loop.
 
-    ``solver`` makes what the pool lacks while somebody waits; ``writers`` fill the pool, in turn. Give the solver that
-    fills a process of low priority, and the one that somebody waits for none. ``hardness`` is asked about what goes
-    into the pool. ``surplus`` is how many more candidates a full topic and level sees, so that the hardest stay.
-    ``model`` writes on topics that none of them covers, and on no other. ``priorities`` knows the answers
-    and the model's questions in progress: meanwhile the model writes nothing ahead. ``topics`` default to the edition's;
-    those that no source covers are left out.
+    ``priorities`` knows the answers and the model's questions in progress: meanwhile the model writes nothing ahead.
+    ``topics`` default to the edition's; those that no source covers are left out.
 
     Raises InputError when none is covered.
     """
@@ -74,13 +71,10 @@ class Questioner:
         self,
         edition: Edition,
         store: QuestionStore,
+        sources: DraftSources | None = None,
+        filling: FillingOptions | None = None,
         *,
-        solver: DraftSource[Solver] | None = None,
-        writers: Sequence[DraftSource[Proposer]] | None = None,
-        model: DraftSource[Proposer] | None = None,
         priorities: PriorityGate | None = None,
-        hardness: Gate | None = None,
-        surplus: int = 0,
         topics: Sequence[Topic] | None = None,
         draw_seed: Callable[[], int] = lambda: random.SystemRandom().getrandbits(62),
     ) -> None:
@@ -88,63 +82,60 @@ class Questioner:
         self._pipeline = GatePipeline(edition, estimate_tokens)
         self.gate_counts = self._pipeline.counts
         self._store = store
-        self._solver = solver or solver_source()
-        self._writers: list[DraftSource[Proposer]] = [self._solver] if writers is None else list(writers)
-        self._model = model
+        self._sources = sources or DraftSources()
         self._priorities = priorities or PriorityGate()
         self._draw_seed = draw_seed
         self._turn = count()
         self._served: Counter[str] = Counter()
         wanted = edition_topics(edition) if topics is None else list(topics)
-        self.topics = [topic for topic in wanted if self._sources(topic.name)]
+        self.topics = [topic for topic in wanted if self._sources.find(topic)]
         """What is asked about when nobody names a topic, in turn."""
         if not self.topics:
             raise unknown_topic(wanted[0].path if wanted else "", [])
         self._filling = PoolFilling(
             store,
             self._pipeline,
-            self._writers,
+            self._sources,
             self.topics,
             draw_seed,
-            model=model,
-            priorities=self._priorities,
-            hardness=hardness,
-            surplus=surplus,
+            self._priorities,
+            filling or FillingOptions(),
         )
-        for each in filter(lambda topic: self._needs_model(topic.name), self.topics):
+        for topic in filter(self._needs_model, self.topics):
             for level in LEVELS:
-                self._filling.asked((each.name, level))
+                self._filling.asked(topic, level)
 
     async def ask(
         self,
-        topic: str | None = None,
+        topic: str | Topic | None = None,
         difficulty: Any = None,
         seed: int | None = None,
         deadline: Deadline | None = None,
     ) -> ServedQuestion:
         """A question that nobody was asked before: from the pool, else made now.
 
-        ``topic`` in any spelling; None is the next of ``topics``. ``difficulty`` is a level or a number; None is hard.
-        A ``seed`` names a run of questions made now: the first time it gives its first question, the next time, or
-        where that one was served already, the next one. Without a ``deadline`` the edition's limit holds, less a
-        margin.
+        ``topic`` is a name in any spelling, or what ``find`` returned; None is the next of ``topics``. ``difficulty``
+        is a level or a number; None is hard. A ``seed`` names a run of questions made now: the first time it gives its
+        first question, the next time, or where that one was served already, the next one. Without a ``deadline`` the
+        edition's limit holds, less a margin.
 
         Where there is none in time it is replaced by anything on the topic that waits, and flagged.
         Raises InputError for a topic that nothing covers or a difficulty that it does not reach, NotReadyError, with
         what was tried, when there is nothing at the deadline, EngineError when a model that the topic needs fails.
         """
         deadline = deadline or DeadlinePolicy(self.edition.question_seconds).from_now()
-        found = self._topic(topic, seed)
-        wanted = DEFAULT_DIFFICULTY if difficulty is None else read_difficulty(found.name, difficulty)
-        needs_model = self._needs_model(found.name)
+        found = self._next_topic(seed) if topic is None else self.find(topic) if isinstance(topic, str) else topic
+        source = self._source(found)
+        wanted = DEFAULT_DIFFICULTY if difficulty is None else read_difficulty(found, difficulty)
+        needs_model = source is self._sources.model
         if needs_model:
-            self._filling.asked((found.name, str(wanted)))
+            self._filling.asked(found, str(wanted))
         refused: Counter[str] = Counter()
         failure: AiacError
         with self._priorities.running(Priority.QUESTION) if needs_model else nullcontext():
             try:
                 async with asyncio.timeout(_timeout(deadline, MODEL_SHARE if needs_model else FIRST_SHARE)):
-                    return await self._wanted(found.name, wanted, seed, refused)
+                    return await self._wanted(source, found, wanted, seed, refused)
             except TimeoutError:
                 failure = NotReadyError(
                     f"no question on {found.name} was ready within the time limit: {_told(refused)}"
@@ -153,13 +144,27 @@ class Questioner:
                 failure = error
         return await self._spare(found.name, deadline, failure)
 
+    def find(self, asked: str) -> Topic:
+        """Return the topic that is meant. Raises InputError for one that nothing covers."""
+        try:
+            topic = find_topic(asked, self.topics)
+        except InputError as unknown:
+            if self._sources.find(Topic(asked)) is None:
+                raise
+            try:
+                topic = read_topics(asked)[0]
+            except InputError:
+                raise unknown from None
+        if self._sources.find(topic) is None:
+            raise unknown_topic(asked, self.topics)
+        return topic
+
     def needs_model(self, topic: str | None) -> bool:
-        """Whether a question on ``topic``, or when None on one of ``topics``, is for the model to write.
+        """Return whether a question on ``topic``, or when None on one of ``topics``, is for the model to write.
 
         Raises InputError for a topic that nothing covers.
         """
-        topics = self.topics if topic is None else [self._topic(topic, None)]
-        return any(self._needs_model(each.name) for each in topics)
+        return any(map(self._needs_model, self.topics if topic is None else [self.find(topic)]))
 
     async def refill(self) -> bool:
         """As ``PoolFilling.refill``."""
@@ -182,38 +187,34 @@ class Questioner:
     async def close(self) -> None:
         await self._store.close()
 
-    def _topic(self, asked: str | None, seed: int | None) -> Topic:
-        if asked is None:
-            return self.topics[(next(self._turn) if seed is None else seed) % len(self.topics)]
-        try:
-            topic = find_topic(asked, self.topics)
-        except InputError as unknown:
-            if not self._sources(asked):
-                raise
-            try:
-                topic = read_topics(asked)[0]
-            except InputError:
-                raise unknown from None
-        if not self._sources(topic.name):
-            raise unknown_topic(asked, self.topics)
-        return topic
+    def _next_topic(self, seed: int | None) -> Topic:
+        return self.topics[(next(self._turn) if seed is None else seed) % len(self.topics)]
 
-    def _sources(self, topic: str) -> list[DraftSource[Proposer]]:
-        """Who can write on ``topic``: the solver first, and the model only where nobody else can."""
-        others = [source for source in (self._solver, *self._writers) if source.proposer.covers(topic)]
-        return others or ([self._model] if self._model and self._model.proposer.covers(topic) else [])
+    def _source(self, topic: Topic) -> DraftSource[Proposer]:
+        source = self._sources.find(topic)
+        if source is None:
+            raise unknown_topic(topic.path, self.topics)
+        return source
 
-    def _needs_model(self, topic: str) -> bool:
-        return self._model is not None and self._sources(topic)[:1] == [self._model]
+    def _needs_model(self, topic: Topic) -> bool:
+        return self._sources.model is not None and self._sources.find(topic) is self._sources.model
 
-    async def _wanted(self, topic: str, wanted: str | float, seed: int | None, refused: Counter[str]) -> ServedQuestion:
+    async def _wanted(
+        self,
+        source: DraftSource[Proposer],
+        topic: Topic,
+        wanted: str | float,
+        seed: int | None,
+        refused: Counter[str],
+    ) -> ServedQuestion:
         if seed is None:
             level, near = (wanted, None) if isinstance(wanted, str) else (None, wanted)
-            waiting = await self._store.take(topic, level, near)
+            waiting = await self._store.take(topic.name, level, near)
             if waiting is not None:
                 self._served["pool"] += 1
                 return waiting
-        return await self._fresh(topic, wanted, self._draw_seed() if seed is None else seed, refused)
+            seed = self._draw_seed()
+        return await self._fresh(source, topic, wanted, seed, refused)
 
     async def _spare(self, topic: str, deadline: Deadline, failure: AiacError) -> ServedQuestion:
         """Anything on ``topic`` that waits, flagged. Raises ``failure`` where nothing does."""
@@ -227,14 +228,16 @@ class Questioner:
         self._served["spare"] += 1
         return replace(spare, degraded=True)
 
-    async def _fresh(self, topic: str, wanted: str | float, seed: int, refused: Counter[str]) -> ServedQuestion:
+    async def _fresh(
+        self, source: DraftSource[Proposer], topic: Topic, wanted: str | float, seed: int, refused: Counter[str]
+    ) -> ServedQuestion:
         """``refused`` counts the drafts that no gate let through, by reason."""
-        source = self._sources(topic)[0]
+        solver = self._sources.solver
         level = wanted if isinstance(wanted, str) else level_of(wanted)
         gates = [DuplicatesGate(self._store, served_only=True), *source.gates]
         for attempt in range(MAX_ATTEMPTS):
-            if source is self._solver:
-                writing = self._solver.proposer.propose(topic, wanted, _seed(seed, attempt))
+            if source is solver:
+                writing = solver.proposer.propose(topic, wanted, _seed(seed, attempt))
             else:
                 writing = source.proposer.propose(topic, level, _seed(seed, attempt))
             try:
@@ -246,7 +249,7 @@ class Questioner:
                 continue
             self._served["fresh"] += 1
             return served
-        raise NotReadyError(f"no question on {topic}: {_told(refused)}")
+        raise NotReadyError(f"no question on {topic.name}: {_told(refused)}")
 
 
 def _told(refused: Counter[str]) -> str:

@@ -12,7 +12,7 @@ from agents.asking.gates.proof import ProofGate
 from agents.asking.proposal import Draft, DraftSource, Proposer
 from agents.core.errors import InputError, describe
 from agents.core.schema import Question
-from agents.core.topics import families_of, unknown_topic
+from agents.core.topics import Topic, unknown_topic
 from puzzles import LEVELS, DifficultyError, Puzzle, generate
 from puzzles.generator import Difficulty, family_named
 from puzzles.puzzle import CHOICES
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 class Solver(Proposer, Protocol):
     """A proposer that measures what it writes, and so meets a difficulty by number too."""
 
-    async def propose(self, topic: str, level: str | float, seed: int) -> Draft: ...
+    async def propose(self, topic: Topic, level: str | float, seed: int) -> Draft: ...
 
 
 class SolverProposer:
@@ -38,10 +38,10 @@ class SolverProposer:
     def __init__(self, executor: Executor | None = None) -> None:
         self._executor = executor
 
-    def covers(self, topic: str) -> bool:
-        return bool(families_of(topic))
+    def covers(self, topic: Topic) -> bool:
+        return bool(topic.families)
 
-    async def propose(self, topic: str, level: str | float, seed: int) -> Draft:
+    async def propose(self, topic: Topic, level: str | float, seed: int) -> Draft:
         """A puzzle of one of the topic's families, its choices in an order that the seed draws.
 
         ``level`` is a level, or a difficulty by number. Raises InputError for a topic that no family covers and for a
@@ -63,9 +63,9 @@ def solver_source(executor: Executor | None = None) -> DraftSource[Solver]:
     return DraftSource(SolverProposer(executor), [ProofGate(executor)])
 
 
-def read_difficulty(topic: str, given: Any) -> str | float:
+def read_difficulty(topic: Topic, given: Any) -> str | float:
     """A level, or a number that some family of ``topic`` reaches. Raises InputError that says what can be asked."""
-    reaches = [family_named(family).reach for family in families_of(topic)]
+    reaches = [family_named(family).reach for family in topic.families]
     low, high = min((low for low, _ in reaches), default=0.0), max((high for _, high in reaches), default=0.0)
     if isinstance(given, str) and given in LEVELS:
         return given
@@ -76,23 +76,23 @@ def read_difficulty(topic: str, given: Any) -> str | float:
     raise InputError("difficulty", describe(given), f"{', '.join(LEVELS)}{numbers}")
 
 
-def write_draft(topic: str, level: str | float, seed: int) -> Draft:
+def write_draft(topic: Topic, level: str | float, seed: int) -> Draft:
     """What ``SolverProposer.propose`` gives; a function of its arguments alone, to be called in any process."""
-    families = families_of(topic)
+    families = topic.families
     if not families:
-        raise unknown_topic(topic, [])
+        raise unknown_topic(topic.name, [])
     read_difficulty(topic, level)
     if not isinstance(level, str):
         families = tuple(f for f in families if family_named(f).reach[0] <= level <= family_named(f).reach[1])
-    draw = random.Random(f"{topic}/{level}/{seed}")  # noqa: S311 - seeded chance is the point
+    draw = random.Random(f"{topic.name}/{level}/{seed}")  # noqa: S311 - seeded chance is the point
     try:
         puzzle = generate(draw.choice(families), cast(Difficulty, level), seed)
     except DifficultyError as error:
         raise InputError("difficulty", f"{level}, which no draw reached ({error})", "another level or number") from None
-    question = puzzle_question(puzzle, topic).permuted(draw.sample(range(CHOICES), CHOICES))
+    question = puzzle_question(puzzle, topic.name).permuted(draw.sample(range(CHOICES), CHOICES))
     return Draft(
         row=question.canonical(puzzle.explanation),
-        topic=topic,
+        topic=topic.name,
         proposer=SolverProposer.name,
         level=puzzle.level,
         difficulty=puzzle.difficulty,

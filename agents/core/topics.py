@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,10 @@ _SEATING = re.compile(r"\b(seating|sitting)\b")
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic and where it stands."""
+    """A topic, where it stands, and the puzzle families that cover it.
+
+    The families are looked up once, so pass a topic down as this object and not by its name.
+    """
 
     name: str
     category: str = ""
@@ -53,6 +56,15 @@ class Topic:
     def path(self) -> str:
         """``category/name``, as the organisers' prompt writes it."""
         return f"{self.category}/{self.name}" if self.category else self.name
+
+    @cached_property
+    def families(self) -> tuple[str, ...]:
+        """The families that cover the name: those whose puzzles are asked on this topic."""
+        return families_of(self.name)
+
+    @cached_property
+    def _path_families(self) -> tuple[str, ...]:
+        return families_of(self.path)
 
 
 def read_topics(payload: Any) -> list[Topic]:
@@ -127,14 +139,12 @@ def find_topic(asked: str, topics: list[Topic]) -> Topic:
     for topic in topics:
         if wanted in (_normalised(topic.name), _normalised(topic.path)):
             return topic
-    families = families_of(asked)
-    for topic in topics:
-        if families and families_of(topic.path) == families:
-            return topic
-    if families:
+    if families := families_of(asked):
+        for topic in topics:
+            if topic._path_families == families:
+                return topic
         category, _, name = asked.strip().rpartition("/")
-        known = next((each for each in known_topics() if families_of(each) == families), name.strip())
-        return Topic(known, category.strip())
+        return Topic(_known_names().get(families, name.strip()), category.strip())
     by_name = {_normalised(topic.name): topic for topic in reversed(topics)}
     if close := get_close_matches(_normalised(asked.rpartition("/")[2]), by_name, n=1, cutoff=CLOSE):
         return by_name[close[0]]
@@ -197,6 +207,12 @@ def _families_by_name() -> dict[str, tuple[str, ...]]:
         _normalised(name): tuple(family for family in FAMILIES if name in family_named(family).topics) for name in names
     }
     return table | {_normalised(family): (family,) for family in FAMILIES}
+
+
+@cache
+def _known_names() -> dict[tuple[str, ...], str]:
+    """The first known topic that exactly these families cover."""
+    return {families_of(name): name for name in reversed(known_topics())}
 
 
 def _by_words(text: str) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def ask(
     ] = None,
 ) -> None:
     """Ask questions that were never asked before, or show the proof of one that was."""
+    from agents.asking.draft_sources import DraftSources
     from agents.asking.pool.store import QuestionStore, default_pool_path
     from agents.asking.questioner import Questioner
     from agents.core.errors import InputError, describe
@@ -52,7 +53,7 @@ def ask(
     async def run() -> None:
         model = None if ensemble is None else _model(ensemble, limits)
         source = None if model is None else model.source
-        questioner = Questioner(limits, QuestionStore(default_pool_path()), model=source)
+        questioner = Questioner(limits, QuestionStore(default_pool_path()), DraftSources(model=source))
         try:
             if dispute is not None:
                 served = await questioner.served(dispute)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -17,6 +17,7 @@ from agents.asking.questioner import Questioner
 from agents.core.deadline import DeadlinePolicy
 from agents.core.errors import EngineError, InputError, NotReadyError, UnknownQuestionError, describe
 from agents.core.schema import LETTERS
+from agents.core.topics import Topic
 from service import schemas
 from service.admission import Admission, too_many_waiting
 from service.body import Result, parse
@@ -38,7 +39,8 @@ COUNT_FIELDS = ("count", "num_questions")
 class Asked:
     """What a request wants of the Q-Agent; None where it leaves the choice to it."""
 
-    topic: str | None = None
+    topic: str | Topic | None = None
+    """As a name until the questioner has found it."""
     difficulty: Any = None
     seed: int | None = None
 
@@ -110,6 +112,8 @@ class QuestionService:
 
     async def _several(self, asked: Asked, count: int, timing: RequestTime) -> tuple[list[ServedQuestion], str | None]:
         found: list[ServedQuestion] = []
+        if count and isinstance(asked.topic, str):
+            asked = replace(asked, topic=self.questioner.find(asked.topic))
         for position in range(count):
             try:
                 found.append(await self._ask(asked, timing, position))

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from agents.asking.draft_sources import DraftSources
 from agents.asking.gates.pipeline import parse_draft
+from agents.asking.pool.filling import FillingOptions
 from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
 from agents.asking.solver_proposer import write_draft
 from agents.core.schema import Question
+from agents.core.topics import Topic
 from agents.support.priority import Priority, PriorityGate
 
 SEATING = "Seating Arrangements (Linear, Circular)"
@@ -27,7 +30,7 @@ BEES = {
 
 def proved(seed: int, topic: str = SEATING, level: str = "easy") -> Proposal:
     """A solver's proposal."""
-    return parse_draft(write_draft(topic, level, seed))
+    return parse_draft(write_draft(Topic(topic), level, seed))
 
 
 def animals(row: Any) -> Draft:
@@ -70,10 +73,10 @@ class FakeProposer:
     cancelled: int = 0
     entered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def covers(self, topic: str) -> bool:
-        return self.topics is None or topic in self.topics
+    def covers(self, topic: Topic) -> bool:
+        return self.topics is None or topic.name in self.topics
 
-    async def propose(self, topic: str, level: Any, seed: int) -> Draft:
+    async def propose(self, topic: Topic, level: Any, seed: int) -> Draft:
         self.calls += 1
         self.entered.set()
         if self.write is None:
@@ -84,7 +87,15 @@ class FakeProposer:
                 raise
         assert self.write is not None
         row = self.write(self.calls)
-        return row if isinstance(row, Draft) else Draft(row, topic, self.name, str(level))
+        return row if isinstance(row, Draft) else Draft(row, topic.name, self.name, str(level))
+
+
+def parts_of_questioner(parts: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a questioner from loose parts: its sources, its filling options, and the rest as they are."""
+    sources = {name: parts[name] for name in ("solver", "writers", "model") if name in parts}
+    filling = {name: parts[name] for name in ("hardness", "surplus") if name in parts}
+    rest = {name: part for name, part in parts.items() if name not in sources | filling}
+    return {"sources": DraftSources(**sources), "filling": FillingOptions(**filling), **rest}
 
 
 @dataclass

@@ -13,6 +13,7 @@ from agent_fakes import Scribe, answerer_on, letter_member, manifest_of
 from organisers_prompts import EXAMPLE, generation_prompt, repair_prompt
 from question_fakes import BEES, FAMILY_TREE, SEATING, FakeProposer
 
+from agents.asking.draft_sources import DraftSources
 from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import DraftSource
 from agents.asking.questioner import Questioner
@@ -135,7 +136,7 @@ def test_nothing_is_asked_twice_even_by_another_agent_on_the_same_pool(tmp_path)
 
 def test_where_no_question_passes_the_gates_the_text_is_json_that_their_filter_drops(caplog):
     solver = DraftSource(FakeProposer(lambda call: "garbage", name="solver"), [])
-    agent = QAgent("oct2025_aiac", questioner=Questioner(OCTOBER, QuestionStore(None), solver=solver))
+    agent = QAgent("oct2025_aiac", questioner=Questioner(OCTOBER, QuestionStore(None), DraftSources(solver)))
     text, _, _ = agent.generate_response(generation_prompt())
     assert text == NOTHING
     assert filter_questions([text], estimate_tokens, OCTOBER) == []

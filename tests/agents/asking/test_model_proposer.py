@@ -19,6 +19,7 @@ from agents.asking.writing_prompt import question_prompt, question_schema, quest
 from agents.core.errors import EngineError, InputError, NotReadyError, QuestionError
 from agents.core.rules import load_edition
 from agents.core.schema import Question, read_question
+from agents.core.topics import Topic
 from agents.engines.protocol import Generation
 from agents.engines.torch.engine import TransformersEngine
 from agents.support.priority import Priority, PriorityGate
@@ -59,7 +60,7 @@ class WritingEngine:
 
 
 def propose(engine: Any, topic: str = "Syllogisms", level: str = "medium", seed: int = 1, **options: Any) -> Any:
-    return asyncio.run(ModelProposer(lambda: engine, EDITION, **options).propose(topic, level, seed))
+    return asyncio.run(ModelProposer(lambda: engine, EDITION, **options).propose(Topic(topic), level, seed))
 
 
 def examples_in(prompt: str) -> list[dict[str, Any]]:
@@ -161,7 +162,7 @@ def test_the_form_a_question_is_written_in_is_read_back_as_the_same_question():
 )
 def test_it_covers_any_line_of_text_and_refuses_the_rest_in_one_sentence(topic: str, covered: bool):
     engine = WritingEngine()
-    assert ModelProposer(lambda: engine, EDITION).covers(topic) is covered
+    assert ModelProposer(lambda: engine, EDITION).covers(Topic(topic)) is covered
     if covered:
         assert propose(engine, topic).topic == topic
     else:
@@ -183,7 +184,7 @@ def test_an_engine_that_fails_or_is_not_there_is_an_engine_error():
         raise NotReadyError("no engine of fake runs now")
 
     with pytest.raises(EngineError, match="no engine of fake runs now"):
-        asyncio.run(ModelProposer(absent, EDITION).propose("Syllogisms", "easy", 1))
+        asyncio.run(ModelProposer(absent, EDITION).propose(Topic("Syllogisms"), "easy", 1))
 
 
 def test_it_begins_when_answers_are_done_and_cancelling_stops_the_model():
@@ -193,7 +194,7 @@ def test_it_begins_when_answers_are_done_and_cancelling_stops_the_model():
         priorities = PriorityGate()
         proposer = ModelProposer(lambda: engine, EDITION, priorities=priorities)
         with priorities.running(Priority.ANSWER):
-            writing = asyncio.create_task(proposer.propose("Syllogisms", "easy", 1))
+            writing = asyncio.create_task(proposer.propose(Topic("Syllogisms"), "easy", 1))
             await asyncio.sleep(0)
             early = engine.entered.is_set()
         await engine.entered.wait()

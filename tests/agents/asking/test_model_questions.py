@@ -23,6 +23,7 @@ from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
 from agents.core.rules import load_edition
 from agents.core.schema import Question, read_question
+from agents.core.topics import Topic
 from agents.engines.torch.engine import TransformersEngine
 
 EDITION = replace(load_edition("feb2026_iitd"), question_max_new_tokens=350)
@@ -48,7 +49,7 @@ def test_what_the_real_model_writes_to_the_end_fits_the_schema_and_the_rest_is_n
     proposer = ModelProposer(lambda: default_engine, EDITION)
 
     async def fate(topic: str, seed: int) -> str:
-        draft = await proposer.propose(topic, "easy", seed)
+        draft = await proposer.propose(Topic(topic), "easy", seed)
         assert isinstance(draft.row, str)
         try:
             question = read_question(draft.row, topic=topic)

@@ -10,8 +10,19 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from question_fakes import BEES, FAMILY_TREE, SEATING, FakeGate, FakeProposer, proved, refuse, unproved
+from question_fakes import (
+    BEES,
+    FAMILY_TREE,
+    SEATING,
+    FakeGate,
+    FakeProposer,
+    parts_of_questioner,
+    proved,
+    refuse,
+    unproved,
+)
 
+from agents.asking.draft_sources import DraftSources
 from agents.asking.gates.proof import check_proof
 from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import DraftSource
@@ -32,7 +43,7 @@ ORDER = ["propose", "parse", "format", "English and content", "length", "duplica
 async def questioner_with(path=None, *, capacity=2, edition=OCTOBER, **parts):
     seeds = itertools.count(1_000_000)
     parts.setdefault("draw_seed", lambda: next(seeds))
-    questioner = Questioner(edition, QuestionStore(path, capacity=capacity), **parts)
+    questioner = Questioner(edition, QuestionStore(path, capacity=capacity), **parts_of_questioner(parts))
     try:
         yield questioner
     finally:
@@ -143,7 +154,7 @@ def test_the_same_seed_gives_the_same_question_from_any_pool_and_the_next_one_th
                 runs.append([(await questioner.ask(SEATING, "easy", seed=5)).canonical() for _ in range(3)])
         assert runs[0] == runs[1]
         assert len({row["question"] for row in runs[0]}) == 3
-        assert runs[0][0] == write_draft(SEATING, "easy", 5).row
+        assert runs[0][0] == write_draft(Topic(SEATING), "easy", 5).row
 
     asyncio.run(run())
 
@@ -173,7 +184,7 @@ def test_a_question_made_to_order_is_not_served_from_the_pool_as_well():
             for _ in range(3):
                 await questioner.refill()
             asked = await questioner.ask(SEATING, "easy", seed=5)
-            assert asked.canonical() == write_draft(SEATING, "easy", 5).row
+            assert asked.canonical() == write_draft(Topic(SEATING), "easy", 5).row
             assert all(row.waiting == 0 for row in (await questioner.status()).pool if row.level == "easy")
 
     asyncio.run(run())
@@ -207,7 +218,7 @@ def test_a_proposer_that_never_ends_does_not_make_a_question_late_what_waits_is_
         slow = FakeProposer(None, name="solver")
         store = QuestionStore(None)
         await store.add(proved(1))
-        questioner = Questioner(OCTOBER, store, solver=DraftSource(slow, []))
+        questioner = Questioner(OCTOBER, store, DraftSources(DraftSource(slow, [])))
         served = await questioner.ask(SEATING, "hard", deadline=Deadline.after(1))
         assert (served.proposal.level, served.degraded) == ("easy", True)
         assert (slow.calls, slow.cancelled) == (1, 1)

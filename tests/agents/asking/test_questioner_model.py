@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from question_fakes import SEATING, FakeGate, FakeProposer, refuse, unproved
+from question_fakes import SEATING, FakeGate, FakeProposer, parts_of_questioner, refuse, unproved
 
 from agents.asking.pool.filling import EARNED_DRAFTS, MOST_EARNING
 from agents.asking.pool.store import QuestionStore
@@ -61,7 +61,8 @@ async def agent(
     """Nothing but the model fills its pool, unless ``parts`` say otherwise."""
     model, store, priorities = FakeProposer(write), QuestionStore(None, capacity=capacity), PriorityGate()
     source = DraftSource(model, [FakeGate("key", judge)])
-    questioner = Questioner(OCTOBER, store, **{"writers": [], "model": source, "priorities": priorities, **parts})
+    parts = {"writers": [], "model": source, "priorities": priorities, **parts}
+    questioner = Questioner(OCTOBER, store, **parts_of_questioner(parts))
     try:
         yield Agent(questioner, model, store, priorities)
     finally:

@@ -17,16 +17,16 @@ from agents.asking.gates.proof import check_proof
 from agents.asking.solver_proposer import SolverProposer, read_difficulty, write_draft
 from agents.core.errors import InputError
 from agents.core.rules import edition_names, load_edition
-from agents.core.topics import edition_topics
+from agents.core.topics import Topic, edition_topics
 from puzzles import LEVELS, Puzzle
 
 
 def ask(topic=SEATING, level="easy", seed=0):
-    return asyncio.run(SolverProposer().propose(topic, level, seed))
+    return asyncio.run(SolverProposer().propose(Topic(topic), level, seed))
 
 
 def test_the_same_arguments_give_the_same_draft():
-    assert ask(seed=7) == ask(seed=7) == write_draft(SEATING, "easy", 7)
+    assert ask(seed=7) == ask(seed=7) == write_draft(Topic(SEATING), "easy", 7)
     assert ask(seed=7) != ask(seed=8)
 
 
@@ -52,13 +52,13 @@ def test_a_draft_is_the_puzzle_with_its_choices_in_another_order():
 
 
 def test_the_keys_letters_are_spread_evenly():
-    letters = Counter(write_draft(FAMILY_TREE, "easy", seed).row["answer"] for seed in range(400))
+    letters = Counter(write_draft(Topic(FAMILY_TREE), "easy", seed).row["answer"] for seed in range(400))
     # Chi-square with 3 degrees of freedom: 16.3 is passed once in a thousand seeds.
     assert sum((letters[letter] - 100) ** 2 / 100 for letter in "ABCD") < 16.3
 
 
 def test_seeds_spread_over_all_families_of_a_topic():
-    families = Counter(write_draft(SEATING, "easy", seed).proof["family"] for seed in range(60))
+    families = Counter(write_draft(Topic(SEATING), "easy", seed).proof["family"] for seed in range(60))
     assert set(families) == {"linear_seating", "circular_seating"}
     assert min(families.values()) > 15
 
@@ -70,17 +70,17 @@ def test_a_difficulty_by_number_is_met():
 @pytest.mark.parametrize("difficulty", ["brutal", 99, -1, float("nan"), True, None, []])
 def test_an_impossible_difficulty_is_an_error_that_says_what_can_be_asked(difficulty):
     with pytest.raises(InputError, match=r"difficulty: found .*; expected easy, medium, hard, or a number from \d"):
-        read_difficulty(SEATING, difficulty)
+        read_difficulty(Topic(SEATING), difficulty)
 
 
 def test_of_a_topic_that_no_puzzle_covers_only_levels_can_be_asked():
-    assert read_difficulty("Quadratic Equations", "hard") == "hard"
+    assert read_difficulty(Topic("Quadratic Equations"), "hard") == "hard"
     with pytest.raises(InputError, match=r"expected easy, medium, hard$"):
-        read_difficulty("Quadratic Equations", 9)
+        read_difficulty(Topic("Quadratic Equations"), 9)
 
 
 def test_a_topic_that_no_family_covers_is_an_error():
-    assert not SolverProposer().covers("Quadratic Equations")
+    assert not SolverProposer().covers(Topic("Quadratic Equations"))
     with pytest.raises(InputError, match="'Quadratic Equations'"):
         ask("Quadratic Equations")
 
@@ -93,7 +93,9 @@ def test_puzzles_are_made_in_the_process_that_is_passed_in():
     # Spawned, as the service must: a fork of a process with threads may hang.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         assert pool.submit(process_id).result() != os.getpid()
-        assert asyncio.run(SolverProposer(pool).propose(SEATING, "easy", 5)) == write_draft(SEATING, "easy", 5)
+        assert asyncio.run(SolverProposer(pool).propose(Topic(SEATING), "easy", 5)) == write_draft(
+            Topic(SEATING), "easy", 5
+        )
 
 
 class BrokenPool(Executor):
@@ -105,7 +107,7 @@ class BrokenPool(Executor):
 
 def test_when_that_process_has_died_puzzles_are_made_in_this_one(caplog):
     proposer = SolverProposer(BrokenPool())
-    assert asyncio.run(proposer.propose(SEATING, "easy", 5)) == write_draft(SEATING, "easy", 5)
+    assert asyncio.run(proposer.propose(Topic(SEATING), "easy", 5)) == write_draft(Topic(SEATING), "easy", 5)
     assert "ended abruptly" in caplog.text
 
 
@@ -123,7 +125,7 @@ class HangingPool(Executor):
 def test_a_cancelled_request_takes_its_work_out_of_the_queue():
     async def run():
         pool = HangingPool()
-        asking = asyncio.ensure_future(SolverProposer(pool).propose(SEATING, "easy", 5))
+        asking = asyncio.ensure_future(SolverProposer(pool).propose(Topic(SEATING), "easy", 5))
         await asyncio.sleep(0)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):

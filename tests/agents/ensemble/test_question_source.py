@@ -15,6 +15,7 @@ from agents.asking.proposal import RejectedError
 from agents.core.errors import EngineError, NotReadyError
 from agents.core.manifest import Member
 from agents.core.rules import load_edition
+from agents.core.topics import Topic
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.placement import EngineSpec
 from agents.ensemble.question_source import LazyModel, model_source, writing_engine
@@ -37,7 +38,7 @@ def host_of(engine: Any, *adapters: str | None) -> Host:
 def test_it_covers_any_line_and_its_key_gate_asks_the_ensemble_that_is_loaded_by_then():
     ensembles = [loaded_on(ScriptedEngine(knows={"letters": word})) for word in ("Paris", "Rome")]
     source = model_source(lambda: ensembles[0], EDITION)
-    assert source.proposer.covers("Quadratic Equations")
+    assert source.proposer.covers(Topic("Quadratic Equations"))
     [gate] = source.gates
     assert gate.name == "key"
     proof = asyncio.run(gate.check(PROPOSAL)).proof
@@ -53,7 +54,7 @@ def test_while_no_ensemble_is_loaded_neither_writes_nor_confirms_and_both_say_wh
         raise NotReadyError("the ensemble is still loading: verifying weights")
 
     source = model_source(absent, EDITION)
-    for work in (source.proposer.propose("Insects", "easy", 1), source.gates[0].check(PROPOSAL)):
+    for work in (source.proposer.propose(Topic("Insects"), "easy", 1), source.gates[0].check(PROPOSAL)):
         with pytest.raises(EngineError, match="the ensemble is still loading: verifying weights"):
             asyncio.run(work)
 
@@ -69,7 +70,7 @@ def test_each_step_on_an_engine_waits_until_it_may():
     asyncio.run(source.gates[0].check(PROPOSAL))
     assert waits == [0, 1, 2, 3]
     with pytest.raises(EngineError):
-        asyncio.run(source.proposer.propose("Insects", "easy", 1))
+        asyncio.run(source.proposer.propose(Topic("Insects"), "easy", 1))
     assert len(waits) == 5
 
 
