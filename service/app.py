@@ -18,7 +18,7 @@ from service.metrics import Metrics
 from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware
 from service.openapi import install_openapi
 from service.problems import install_handlers
-from service.question_filling import make_questioner
+from service.questioner import make_questioner
 from service.routes.answer import SINGLE_ANSWER_PATHS, AnswerService, answer_router
 from service.routes.console import console_router
 from service.routes.health import health_router

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import FileError, InputError, UnknownMatchError, describe
+from agents.core.errors import FileError, InputError, UnknownMatchError, describe, file_errors
+from agents.support.json_lines import complete_lines
 
 SUFFIX = ".jsonl"
 MAX_LISTED = 100
@@ -67,20 +68,17 @@ class LogTail:
 
     def read(self) -> list[tuple[int, dict[str, Any]]]:
         """The next lines, some at a time: where each ends, and its object. Empty when there is none yet."""
-        try:
-            with self.path.open("rb") as file:
-                if file.seek(0, 2) < self.offset:
-                    raise FileError(self.path.name, "fewer bytes than before", "a log that is only appended to")
-                file.seek(self.offset)
-                data = file.read(CHUNK_BYTES)
-                while b"\n" not in data and len(data) < MAX_LINE_BYTES and (more := file.read(CHUNK_BYTES)):
-                    data += more
-        except OSError as error:
-            raise FileError(self.path.name, str(error.strerror).lower(), "the event log of a match") from None
+        with file_errors(self.path.name, "the event log of a match"), self.path.open("rb") as file:
+            if file.seek(0, 2) < self.offset:
+                raise FileError(self.path.name, "fewer bytes than before", "a log that is only appended to")
+            file.seek(self.offset)
+            data = file.read(CHUNK_BYTES)
+            while b"\n" not in data and len(data) < MAX_LINE_BYTES and (more := file.read(CHUNK_BYTES)):
+                data += more
         if b"\n" not in data and len(data) >= MAX_LINE_BYTES:
             raise FileError(self.path.name, f"a line over {MAX_LINE_BYTES:,} bytes", "the event log of a match")
         lines = []
-        for line in data.split(b"\n")[:-1]:
+        for line in complete_lines(data):
             self.offset += len(line) + 1
             lines.append((self.offset, self._object(line)))
         return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from agents.core.errors import AiacError, BusyError, InputError, UnauthorizedError, describe, outcome_of
+from service.json_http import JsonResponse
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -40,17 +40,6 @@ class Problem(BaseModel):
     field: str | None = Field(None, description="The field, parameter or header that is wrong.")
     found: str | None = Field(None, description="What was found there.")
     expected: str | None = Field(None, description="What is expected there.")
-
-
-class JsonResponse(Response):
-    """JSON of data that may hold any text: a lone surrogate is written out as a backslash escape, not as bytes."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        # Doubled, since what stands here is inside a JSON string: "\ud800" would be read as the surrogate again.
-        return re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", text).encode()
 
 
 class ProblemResponse(JsonResponse):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from agents.core.errors import InputError
+from agents.core.errors import InputError, system_reason
 from service.settings import Settings
 from service.state import ServiceState
 
@@ -46,7 +46,7 @@ def reserve_port(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise InputError("host", f"{host!r} ({error.strerror})", "an address of this machine (--host)") from None
+        raise InputError("host", f"{host!r} ({system_reason(error)})", "an address of this machine (--host)") from None
     reserved = socket.socket(family, kind, protocol)
     try:
         # Without it the port stays taken for a minute after a stop. Listeners are not shared: the second one fails.
@@ -162,4 +162,4 @@ def _bind_error(error: OSError, host: str, port: int) -> InputError:
         return InputError("port", f"{port} in use", "a free port (--port)")
     if error.errno in (errno.EACCES, errno.EPERM):
         return InputError("port", f"{port}, which this user may not open", "a port above 1023 (--port)")
-    return InputError("host", f"{host!r} ({error.strerror})", "an address of this machine (--host)")
+    return InputError("host", f"{host!r} ({system_reason(error)})", "an address of this machine (--host)")

@@ -16,7 +16,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import FileError, InputError, describe
+from agents.core.errors import FileError, InputError, describe, file_errors
 from agents.core.rules import Edition
 from agents.core.schema import MAX_JSON_DEPTH
 from puzzles.generator import FAMILIES, family_named
@@ -85,9 +85,8 @@ def read_topics(payload: Any) -> list[Topic]:
 def read_topics_file(path: Path) -> list[Topic]:
     """The topics of a file. Raises FileError, and InputError as ``read_topics`` does."""
     try:
-        payload = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror).lower(), "a readable topics.json") from None
+        with file_errors(path, "a readable topics.json"):
+            payload = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise FileError(str(path), f"text that is not JSON ({error})", "a topics.json in UTF-8") from None
     try:

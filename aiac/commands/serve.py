@@ -63,7 +63,7 @@ async def _run(settings: Settings, load: Load, reserved: socket) -> None:
     from rich.console import Console
 
     from service.app import create_app
-    from service.question_filling import FillingProcess
+    from service.questioner import FillingProcess
 
     console = Console(stderr=True, markup=False, highlight=False)
     status = console.status("starting")

@@ -19,12 +19,11 @@ from agents.ensemble.loading import LoadedEnsemble
 from agents.support.priority import Priority
 from service import schemas
 from service.admission import Admission, late_answer
-from service.body import parse
 from service.deadlines import RequestTime, Timing
 from service.disconnect import while_connected
+from service.json_http import JsonResponse, parse_json
 from service.metrics import Metrics, refusals_counted
 from service.openapi import QUESTION_BODY, QUESTIONS_BODY, problems
-from service.problems import JsonResponse
 from service.settings import Settings
 from service.state import ServiceState
 
@@ -89,7 +88,7 @@ class AnswerService:
         """
         with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
-            question = parse(await request.body(), single_question)
+            question = parse_json(await request.body(), single_question)
         deadline = timing.deadline(self.policy)
         # A client that wants its answer sooner than the edition does is refused sooner than the others.
         reuse = timing.allowed_ms is None
@@ -102,7 +101,7 @@ class AnswerService:
         with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
             # On a thread, since reading a full batch takes long enough to make other requests late.
-            rows = await asyncio.to_thread(parse, await request.body(), read_questions)
+            rows = await asyncio.to_thread(parse_json, await request.body(), read_questions)
             limit = self.settings.max_batch_questions
             if len(rows) > limit:
                 raise InputError(

@@ -13,8 +13,9 @@ from agents.core.errors import AiacError, EngineError
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.supervisor import MemberStatus
 from service import schemas
+from service.json_http import JsonResponse
 from service.openapi import problems
-from service.problems import JsonResponse, problem_response
+from service.problems import problem_response
 from service.settings import Settings
 from service.state import ServiceState
 

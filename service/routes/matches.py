@@ -16,9 +16,9 @@ from starlette.responses import Response, StreamingResponse
 
 from agents.core.errors import AiacError, BusyError, InputError, describe
 from service import schemas
+from service.json_http import JsonResponse
 from service.match_logs import LogTail, MatchLogs
 from service.openapi import problems
-from service.problems import JsonResponse
 
 MAX_STREAMS = 32
 """Matches followed at a time: each looks at its file a few times a second."""

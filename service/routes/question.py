@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -20,14 +20,15 @@ from agents.core.schema import LETTERS
 from agents.core.topics import Topic
 from service import schemas
 from service.admission import Admission, too_many_waiting
-from service.body import Result, parse
 from service.deadlines import RequestTime, Timing
 from service.disconnect import while_connected
+from service.json_http import JsonResponse, parse_json
 from service.metrics import Metrics, refusals_counted
 from service.openapi import ASK_BODY, ASK_MANY_BODY, problems
-from service.problems import JsonResponse
 from service.routes.answer import Detail
 from service.settings import Settings
+
+T = TypeVar("T")
 
 QUESTION_PATHS = frozenset({"/question", "/questions", "/generate_question"})
 MAX_SEED = 2**62
@@ -132,9 +133,9 @@ class QuestionService:
         return served
 
 
-async def _read(request: Request, read: Callable[[Any], Result]) -> Result:
+async def _read(request: Request, read: Callable[[Any], T]) -> T:
     """What ``read`` finds in the body, of which none at all leaves every choice to the Q-Agent. Raises InputError."""
-    return parse(await request.body() or b"{}", read)
+    return parse_json(await request.body() or b"{}", read)
 
 
 def question_router(service: QuestionService) -> APIRouter:

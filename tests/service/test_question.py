@@ -16,7 +16,7 @@ from agents.core.rules import filter_questions, load_edition
 from agents.core.token_estimate import estimate_tokens
 from service.admission import MAX_WAITING
 from service.app import create_app
-from service.question_filling import FillingProcess, make_questioner
+from service.questioner import FillingProcess, make_questioner
 from service.settings import load_settings
 
 pytestmark = pytest.mark.anyio

@@ -8,13 +8,12 @@ confirmed the key of every question of the model proposer. One voter costs a fra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from agents.answering.voter import Voter
 from agents.asking.proposal import Proposal
 from agents.core.errors import EngineError
-from agents.ensemble.loading import LoadedEnsemble
 from agents.support.priority import Priority, PriorityGate
 
 
@@ -42,14 +41,13 @@ class HardnessGate:
         return replace(proposal, hardness=1.0 - probability)
 
 
-def stand_in(loaded: LoadedEnsemble) -> Voter | None:
-    """The voter of an ensemble that is likest an opponent, of those that serve now; None when none does.
+def stand_in(serving: Sequence[Voter]) -> Voter | None:
+    """Choose the voter that is most like an opponent of those that serve now; None when none does.
 
     A base member where there is one, asked as it was fitted, also one that is only measured (weight 0). An ensemble
     without one, of adapters alone, is represented by its member of least weight: the one that helps the A-Agent least.
     A letter member is averaged over all cyclic orders, so that no question counts as hard for where its key stands.
     """
-    serving = [*loaded.answerer.voters, *loaded.measured]
     base = [voter for voter in serving if voter.member.kind == "base"]
     if base:
         chosen = max(base, key=lambda voter: voter.member.weight)

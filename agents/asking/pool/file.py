@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.core.errors import FileError
+from agents.core.errors import FileError, file_errors
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x61696163
@@ -62,10 +62,8 @@ class PoolFile:
         self._name = "question pool" if path is None else str(path)
         self._timeout_s = busy_timeout_s
         if path is not None:
-            try:
+            with file_errors(path.parent, "a folder for the pool"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise FileError(str(path.parent), str(error.strerror).lower(), "a folder for the pool") from None
         with self._errors():
             self.db = sqlite3.connect(
                 ":memory:" if path is None else path,

@@ -34,6 +34,10 @@ def loaded_with(engine: ScriptedEngine, *members: Member) -> LoadedEnsemble:
     )
 
 
+def serving_of(loaded: LoadedEnsemble) -> list[Voter]:
+    return [*loaded.answerer.voters, *loaded.measured]
+
+
 def adapter(name: str, weight: float) -> Member:
     return letter_member(name, weight=weight, kind="adapter", path=name, sha256="1" * 64)
 
@@ -53,7 +57,7 @@ def test_everything_else_about_the_proposal_stays():
 @pytest.mark.parametrize("key", range(4))
 def test_a_stand_in_that_follows_the_position_finds_every_question_equally_hard(key: int):
     engine = PlaceEngine([0.85, 0.05, 0.05, 0.05])
-    voter = stand_in(loaded_with(engine, letter_member("base", orders=1)))
+    voter = stand_in(serving_of(loaded_with(engine, letter_member("base", orders=1))))
     assert voter is not None
     assert hardness(voter, replace(PROPOSAL, question=replace(CAPITAL, key=key))) == pytest.approx(0.75)
     assert len(engine.calls) == 4
@@ -97,7 +101,7 @@ def test_it_waits_until_answers_are_done():
     ],
 )
 def test_the_stand_in_is(members: list[Member], chosen: str):
-    voter = stand_in(loaded_with(ScriptedEngine(), *members))
+    voter = stand_in(serving_of(loaded_with(ScriptedEngine(), *members)))
     assert voter is not None
     assert voter.member.name == chosen
 
@@ -105,4 +109,4 @@ def test_the_stand_in_is(members: list[Member], chosen: str):
 def test_where_nothing_serves_there_is_no_stand_in():
     loaded = loaded_with(ScriptedEngine(), letter_member("base"))
     loaded.answerer.set_voters([])
-    assert stand_in(loaded) is None
+    assert stand_in(serving_of(loaded)) is None

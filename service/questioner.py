@@ -1,4 +1,4 @@
-"""The Q-Agent of the service: its questions come from a pool that fills up while no answer is waiting."""
+"""The Questioner of the service, and the process that fills its pool while no answer is in flight."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def make_questioner(settings: Settings, state: ServiceState, filling: Executor |
     edition = load_edition(settings.edition)
 
     def opponent() -> Voter | None:
-        return stand_in(state.ensemble) if state.ensemble else None
+        ensemble = state.ensemble
+        return stand_in([*ensemble.answerer.voters, *ensemble.measured]) if ensemble else None
 
     priorities = state.priorities
     model = model_source(state.require_ensemble, edition, priorities=priorities) if settings.question_model else None

@@ -1,18 +1,35 @@
-"""A request's body as JSON: parsed here and not by the framework, so that every error names what is wrong."""
+"""JSON in requests and responses.
+
+Bodies are parsed here and not by the framework, so that every error names what is wrong.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
+from starlette.responses import Response
+
 from agents.core.errors import InputError, describe
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
-def parse(body: bytes, read: Callable[[Any], Result]) -> Result:
+class JsonResponse(Response):
+    """JSON of data that may hold any text: a lone surrogate is written out as a backslash escape, not as bytes."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        # Doubled, since what stands here is inside a JSON string: "\ud800" would be read as the surrogate again.
+        return re.sub("[\ud800-\udfff]", lambda match: f"\\\\u{ord(match[0]):04x}", text).encode()
+
+
+def parse_json(body: bytes, read: Callable[[Any], T]) -> T:
     """``read`` applied to the JSON in ``body``; the content type is not looked at, since curl sends a form's.
 
     Raises InputError for a body that is not JSON, holds a number that is not finite, or is nested too deep to read, and
