@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Executor
-from typing import Any
 
 from agents.asking.proposal import Proposal, RejectedError
 from agents.core.errors import EngineError, first_line
-from agents.core.schema import Question
-from puzzles import ProofError, Puzzle, verify
+from puzzles import ProofError, Puzzle, proved_key
 from puzzles.puzzle import PuzzleError
-
-OTHER_TEXT = "proof of another text"
 
 
 class ProofGate:
@@ -40,32 +35,19 @@ def check_proof(proposal: Proposal) -> None:
     """Raise RejectedError unless ``proposal.proof`` is a puzzle that verifies and says what the question says."""
     if proposal.proof is None:
         raise RejectedError("no proof")
-    puzzle = prove_again(proposal.question, proposal.proof)
-    question = proposal.question
+    try:
+        puzzle = Puzzle.from_json(dict(proposal.proof))
+        key = proved_key(puzzle, proposal.question.text, proposal.question.choices)
+    except ProofError:
+        raise RejectedError("proof does not hold") from None
+    except PuzzleError:
+        raise RejectedError("proof of no known family") from None
     same = (
-        question.key is not None
-        and question.choices[question.key] == puzzle.choices[puzzle.key]
+        key is not None
+        and key == proposal.question.key
         and proposal.explanation == puzzle.explanation
         and (proposal.level, proposal.difficulty, proposal.fingerprint)
         == (puzzle.level, puzzle.difficulty, puzzle.fingerprint)
     )
     if not same:
-        raise RejectedError(OTHER_TEXT)
-
-
-def prove_again(question: Question, proof: Mapping[str, Any]) -> Puzzle:
-    """Return the puzzle of ``proof``, proved anew from its structure: a false certificate convinces nobody.
-
-    ``proof`` may be anything that another team sent. Raises RejectedError unless the puzzle verifies and has the
-    question's text and choices, in any order.
-    """
-    try:
-        puzzle = Puzzle.from_json(dict(proof))
-        verify(puzzle)
-    except ProofError:
-        raise RejectedError("proof does not hold") from None
-    except (PuzzleError, TypeError, ValueError, KeyError, AttributeError, RecursionError):
-        raise RejectedError("proof of no known family") from None
-    if question.text != puzzle.question or sorted(question.choices) != sorted(puzzle.choices):
-        raise RejectedError(OTHER_TEXT)
-    return puzzle
+        raise RejectedError("proof of another text")
