@@ -22,21 +22,24 @@ from service.questioner import make_questioner
 from service.routes.answer import SINGLE_ANSWER_PATHS, AnswerService, answer_router
 from service.routes.console import console_router
 from service.routes.health import health_router
-from service.routes.matches import matches_router
+from service.routes.matches import MakeBoard, matches_router
 from service.routes.metrics import metrics_router
 from service.routes.question import QUESTION_PATHS, QuestionService, question_router
 from service.settings import Settings
 from service.state import Load, ServiceState
 
 
-def create_app(settings: Settings, load: Load, filling: Executor | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, load: Load, filling: Executor | None = None, make_board: MakeBoard | None = None
+) -> FastAPI:
     """The service as an ASGI application; ``app.state.service`` is its ServiceState.
 
     ``load`` runs in the background from start-up on, so that probes are answered meanwhile. Its failure does not stop
     the application: every answer and /ready then say why, and ``ServiceState.error`` holds it. At shutdown, which the
     server starts once requests are finished, the ensemble is closed. With ``filling`` questions come from the pool in
     the settings, which it fills while no answer is in flight; without, each is made when it is asked for, and nothing
-    is kept on disk. Raises InputError for an edition that is not known.
+    is kept on disk. ``make_board`` makes the scoreboard of a match that is shown. Raises InputError for an edition that
+    is not known.
     """
     edition = load_edition(settings.edition)
     state = ServiceState()
@@ -80,7 +83,7 @@ def create_app(settings: Settings, load: Load, filling: Executor | None = None) 
     app.include_router(health_router(state, settings))
     app.include_router(metrics_router(metrics, questioner))
     app.include_router(answer_router(AnswerService(state, metrics, answer_policy, settings, answer_admission)))
-    app.include_router(matches_router(Path(settings.matches), state.stopping))
+    app.include_router(matches_router(Path(settings.matches), state.stopping, make_board))
     app.include_router(
         question_router(QuestionService(questioner, metrics, question_policy, settings, question_admission))
     )

@@ -64,6 +64,7 @@ async def _run(settings: Settings, load: Load, reserved: socket) -> None:
 
     from service.app import create_app
     from service.questioner import FillingProcess
+    from tournament.match.live_board import LiveBoard
 
     console = Console(stderr=True, markup=False, highlight=False)
     status = console.status("starting")
@@ -79,7 +80,7 @@ async def _run(settings: Settings, load: Load, reserved: socket) -> None:
         return await load(show)
 
     with FillingProcess() as filling:
-        await _serve(create_app(settings, load_and_show, filling), settings, reserved, status)
+        await _serve(create_app(settings, load_and_show, filling, LiveBoard), settings, reserved, status)
 
 
 async def _serve(app: FastAPI, settings: Settings, reserved: socket, status: Status) -> None:

@@ -1,7 +1,7 @@
-// Live matches: the log's events as they come, and the score that they make.
+// Live matches: the log's events as they come, and the board that the service makes of them.
 import { events, json } from "./api.js";
 import { $, attempt, make, showProblem } from "./dom.js";
-import { Board, other } from "./board.js";
+import { nameOf, other, sentence, summary, verdict } from "./board.js";
 
 const MAX_FEED = 200;
 const RETRY_MS = 2000;
@@ -21,9 +21,9 @@ export const listMatches = () => attempt("matches", $("matches-again"), async ()
   if (matches.length === 0) $("match").append(make("option", "", "no match is logged here: aiac play makes one"));
 });
 
-function score(board, side) {
-  const ahead = board.score(side) > board.score(other(side));
-  return make("div", ahead ? "ahead" : "", make("span", "", board.name(side)), make("strong", "", board.score(side).toFixed(1)));
+function score(board, names, side) {
+  const ahead = board.score[side] > board.score[other(side)];
+  return make("div", ahead ? "ahead" : "", make("span", "", nameOf(names, side)), make("strong", "", board.score[side].toFixed(1)));
 }
 
 function dot(outcome, number) {
@@ -34,47 +34,48 @@ function dot(outcome, number) {
   return element;
 }
 
-function innings(board, number) {
-  const { asker, answerer } = board.sides(number);
-  const state = board.innings[number];
-  return make("div", "", make("h2", "", `Innings ${number}: ${board.name(asker)} asks, ${board.name(answerer)} answers`),
-    make("p", "soft", board.summary(number)),
-    make("ul", "dots", ...(state.survivors ?? []).map((index) => dot(state.answers.get(index)?.outcome, index))));
+function inningsBox(board, names, innings) {
+  const title = `Innings ${innings.number}: ${nameOf(names, innings.asker)} asks, ${nameOf(names, innings.answerer)} answers`;
+  return make("div", "", make("h2", "", title), make("p", "soft", summary(board, innings)),
+    make("ul", "dots", ...(innings.survivors ?? []).map((index) => dot(innings.outcomes[index], index))));
 }
 
-function draw(board, said) {
+function draw(board, names) {
   $("match-board").replaceChildren(
-    make("div", "score", score(board, "home"), make("span", "soft", "to"), score(board, "away")), innings(board, 1), innings(board, 2));
-  $("match-state").textContent = board.ended ? board.verdict() : said;
+    make("div", "score", score(board, names, "home"), make("span", "soft", "to"), score(board, names, "away")),
+    ...board.innings.map((innings) => inningsBox(board, names, innings)));
 }
 
 async function follow(name, controller) {
-  const board = new Board();
+  const names = {};
   let seen = null;
+  let ended = false;
   $("match-feed").replaceChildren();
+  $("match-board").replaceChildren();
   $("match-result").hidden = false;
-  draw(board, "Waiting for the first event …");
-  while (!controller.signal.aborted && !board.ended) {
+  $("match-state").textContent = "Waiting for the first event …";
+  while (!controller.signal.aborted && !ended) {
     try {
-      let drawn = false;
       for await (const message of events(`matches/${encodeURIComponent(name)}/events`, seen, controller.signal)) {
         if (message.event === "problem") throw new Error(message.data.detail);
-        seen = message.id;
-        board.apply(message.data);
-        $("match-feed").prepend(make("li", "", board.sentence(message.data)));
-        while ($("match-feed").children.length > MAX_FEED) $("match-feed").lastChild.remove();
-        // A long log comes at once: it is drawn once a frame and not once an event.
-        if (!drawn) {
-          drawn = true;
-          requestAnimationFrame(() => { drawn = false; if (!controller.signal.aborted) draw(board, "Live."); });
+        if (message.event === "board") {
+          if (!controller.signal.aborted) draw(message.data, names);
+          continue;
         }
+        seen = message.id;
+        const event = message.data;
+        if (event.type === "match_started") Object.assign(names, { home: event.home.name, away: event.away.name });
+        ended ||= event.type === "match_ended";
+        $("match-state").textContent = ended ? verdict(names, event) : "Live.";
+        $("match-feed").prepend(make("li", "", sentence(names, event)));
+        while ($("match-feed").children.length > MAX_FEED) $("match-feed").lastChild.remove();
       }
       showProblem("matches", "");
     } catch (error) {
       if (controller.signal.aborted) return;
       showProblem("matches", error.message);
     }
-    if (!board.ended) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    if (!ended) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
 }
 

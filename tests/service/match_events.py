@@ -6,8 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
-STARTED = {"type": "match_started", "edition": "oct2025_aiac", "home": {"name": "us"}, "away": {"name": "<b>them</b>"}}
-ENDED = {"type": "match_ended", "winner": "home"}
+STARTED: dict[str, Any] = {
+    "v": 1,
+    "at_s": 1.0,
+    "type": "match_started",
+    "match_id": "one",
+    "edition": "oct2025_aiac",
+    "home": {"name": "us", "kind": "reference", "where": "here"},
+    "away": {"name": "<b>them</b>", "kind": "reference", "where": "here"},
+    "questions": 2,
+    "seed": 1,
+    "difficulty": None,
+    "question_limit_s": 10.0,
+    "answer_limit_s": 6.0,
+}
+ENDED: dict[str, Any] = {
+    "v": 1,
+    "at_s": 9.0,
+    "type": "match_ended",
+    "winner": "home",
+    "reason": "50.00 points to 0.00",
+    "home_score": 50.0,
+    "away_score": 0.0,
+}
 
 
 def append(log: Path, *events: dict[str, Any]) -> None:

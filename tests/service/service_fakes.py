@@ -24,6 +24,7 @@ from agents.engines.protocol import Generation
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.supervisor import Host, MemberStatus
 from service.app import create_app
+from service.routes.matches import MakeBoard
 from service.settings import load_settings
 from service.state import Load, ServiceState
 
@@ -156,6 +157,7 @@ async def running(
     *,
     load: Load | None = None,
     filling: Executor | None = None,
+    make_board: MakeBoard | None = None,
     settled: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Service]:
@@ -164,7 +166,7 @@ async def running(
     With ``filling`` the pool is a file and is filled by it: give ``question_pool`` too.
     """
     engine = engine or FakeEngine()
-    app = create_app(load_settings(**settings), load or loads(ensemble_on(engine)), filling)
+    app = create_app(load_settings(**settings), load or loads(ensemble_on(engine)), filling, make_board)
     # What raises inside the app is to be seen as its client sees it.
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

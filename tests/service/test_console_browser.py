@@ -18,6 +18,7 @@ from service_fakes import FakeEngine, ensemble_on, loads
 
 from service.app import create_app
 from service.settings import load_settings
+from tournament.match.live_board import LiveBoard
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -47,7 +48,7 @@ def service(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     matches = tmp_path / "matches"
     matches.mkdir()
     settings = load_settings(matches=str(matches), question_pool=str(tmp_path / "pool.sqlite"))
-    with served(create_app(settings, loads(ensemble_on(FakeEngine())))) as url:
+    with served(create_app(settings, loads(ensemble_on(FakeEngine())), make_board=LiveBoard)) as url:
         yield url, matches
 
 
@@ -176,10 +177,22 @@ def test_a_match_is_shown_as_it_runs(console: Console) -> None:
     feed = page.locator("#match-feed li")
     feed.first.wait_for()
     assert feed.count() == 1
-    # The board is drawn once a frame, a moment after the event is in the feed.
+    # The board comes a moment after the event.
     page.locator("#match-board", has_text="<b>them</b>").wait_for()
+    answered = {"v": 1, "at_s": 2.0, "innings": 1, "index": 0, "elapsed_s": 1.5}
+    append(
+        log,
+        {**answered, "type": "question_received", "topic": "t", "seed": 1, "delivery": "on time", "row": {}},
+        {"v": 1, "at_s": 2.0, "type": "questions_filtered", "innings": 1, "survivors": [0], "broken": {},
+         "disqualified": False},
+        {**answered, "type": "answer_received", "outcome": "wrong", "letter": "B"},
+    )  # fmt: skip
+    page.locator("#match-board .ahead", has_text="us100.0").wait_for()
+    page.locator("#match-board", has_text="1 of 1 questions passed the filter; 0 right of 1 answers.").wait_for()
+    assert page.locator("#match-board .dots li").all_inner_texts() == ["✗"]
+    assert page.locator("#match-state").inner_text() == "Live."
     append(log, ENDED)
-    page.locator("#match-feed li >> nth=1").wait_for()
+    page.locator("#match-feed li >> nth=4").wait_for()
     page.locator("#match-state", has_text="us wins").wait_for()
     assert console.errors == []
 

@@ -12,6 +12,7 @@ from service_fakes import running
 
 from agents.core.errors import FileError, InputError, UnknownMatchError
 from service.match_logs import LogTail, MatchLogs
+from tournament.match.live_board import LiveBoard
 
 pytestmark = pytest.mark.anyio
 QUESTION = {"type": "question_received", "innings": 1, "index": 0, "row": "a\u2028b\r\n<script>"}
@@ -37,6 +38,25 @@ async def test_a_stream_goes_on_after_the_last_event_that_was_seen(tmp_path: Pat
         first = messages((await service.client.get("/matches/one/events")).text)[0]
         rest = await service.client.get("/matches/one/events", headers={"Last-Event-ID": first["id"]})
     assert [json.loads(message["data"]) for message in messages(rest.text)] == [QUESTION, ENDED]
+
+
+async def test_the_scoreboard_is_sent_behind_the_events_also_to_who_comes_back(tmp_path: Path) -> None:
+    append(tmp_path / "one.jsonl", STARTED, ENDED)
+    async with running(matches=str(tmp_path), make_board=LiveBoard) as service:
+        whole = messages((await service.client.get("/matches/one/events")).text)
+        rest = await service.client.get("/matches/one/events", headers={"Last-Event-ID": whole[0]["id"]})
+    assert [message["event"] for message in whole] == ["event", "event", "board"]
+    assert "id" not in whole[-1]
+    board = json.loads(whole[-1]["data"])
+    assert (board["questions"], board["score"]) == (2, {"home": 0.0, "away": 0.0})
+    assert messages(rest.text) == whole[1:]
+
+
+async def test_a_log_that_its_scoreboard_cannot_read_is_streamed_without_one(tmp_path: Path) -> None:
+    append(tmp_path / "one.jsonl", STARTED, {"type": "of another version"}, ENDED)
+    async with running(matches=str(tmp_path), make_board=LiveBoard) as service:
+        found = messages((await service.client.get("/matches/one/events")).text)
+    assert [message["event"] for message in found] == ["event"] * 3
 
 
 async def test_lines_come_as_they_are_written_and_never_half(tmp_path: Path) -> None:
