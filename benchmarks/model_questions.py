@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import puzzles
 from agents.asking.gates.duplicates import DuplicatesGate
-from agents.asking.gates.hardness import HardnessGate, stand_in
+from agents.asking.gates.hardness import HardnessGate
 from agents.asking.gates.pipeline import GatePipeline
 from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import Gate, Proposal, RejectedError
@@ -31,6 +31,7 @@ from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics
 from agents.ensemble.loading import LoadedEnsemble, load_from_environment
 from agents.ensemble.question_source import model_source
+from agents.ensemble.stand_in import stand_in
 from benchmarks.reporting import library_versions, machine, note, percentiles_ms
 from training.support.statistics import wilson_interval
 
@@ -52,7 +53,7 @@ class WatchedKeyGate:
         self.name = gate.name
         self._gate = gate
         self._ensemble = ensemble
-        self._hardness = HardnessGate(lambda: stand_in([*ensemble.answerer.voters, *ensemble.measured]))
+        self._hardness = HardnessGate(lambda: stand_in(ensemble))
         self.seconds: list[float] = []
         """What each check took."""
         self.keys: Counter[str | None] = Counter()

@@ -13,13 +13,14 @@ from typing import ParamSpec, TypeVar
 
 from agents.answering.voter import Voter
 from agents.asking.draft_sources import DraftSources
-from agents.asking.gates.hardness import HardnessGate, stand_in
+from agents.asking.gates.hardness import HardnessGate
 from agents.asking.pool.filling import FillingOptions
 from agents.asking.pool.store import QuestionStore, default_pool_path
 from agents.asking.questioner import Questioner
 from agents.asking.solver_proposer import solver_source
 from agents.core.rules import load_edition
 from agents.ensemble.question_source import model_source
+from agents.ensemble.stand_in import stand_in
 from service.settings import Settings
 from service.state import ServiceState
 
@@ -74,8 +75,7 @@ def make_questioner(settings: Settings, state: ServiceState, filling: Executor |
     edition = load_edition(settings.edition)
 
     def opponent() -> Voter | None:
-        ensemble = state.ensemble
-        return stand_in([*ensemble.answerer.voters, *ensemble.measured]) if ensemble else None
+        return stand_in(state.ensemble) if state.ensemble else None
 
     priorities = state.priorities
     model = model_source(state.require_ensemble, edition, priorities=priorities) if settings.question_model else None

@@ -8,7 +8,7 @@ confirmed the key of every question of the model proposer. One voter costs a fra
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from agents.answering.voter import Voter
@@ -39,20 +39,3 @@ class HardnessGate:
         if not math.isfinite(probability):
             raise EngineError(f"member {voter.member.name} gave a distribution that is not finite")
         return replace(proposal, hardness=1.0 - probability)
-
-
-def stand_in(serving: Sequence[Voter]) -> Voter | None:
-    """Choose the voter that is most like an opponent of those that serve now; None when none does.
-
-    A base member where there is one, asked as it was fitted, also one that is only measured (weight 0). An ensemble
-    without one, of adapters alone, is represented by its member of least weight: the one that helps the A-Agent least.
-    A letter member is averaged over all cyclic orders, so that no question counts as hard for where its key stands.
-    """
-    base = [voter for voter in serving if voter.member.kind == "base"]
-    if base:
-        chosen = max(base, key=lambda voter: voter.member.weight)
-    elif serving:
-        chosen = min(serving, key=lambda voter: voter.member.weight)
-    else:
-        return None
-    return chosen.in_all_orders()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from char_tokenizer import CharTokenizer
+from gate_fakes import WritingEngine
 from jsonschema_rs import is_valid
 from tiny_checkpoint import write_tiny_checkpoint
 
@@ -25,38 +24,6 @@ from agents.engines.torch.engine import TransformersEngine
 from agents.support.priority import Priority, PriorityGate
 
 EDITION = load_edition("feb2026_iitd")
-WRITTEN = question_text(
-    Question("Which colour is the sky at noon?", ("Blue", "Red", "Green", "Black"), key=0), "Light."
-)
-
-
-@dataclass
-class WritingEngine:
-    """Writes ``text`` whatever it is asked, and keeps what that was."""
-
-    text: str = WRITTEN
-    max_tokens: int = 1 << 20
-    error: Exception | None = None
-    hang: bool = False
-    prompts: list[str] = field(default_factory=list)
-    options: list[dict[str, Any]] = field(default_factory=list)
-    entered: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled: bool = False
-    tokenizer: CharTokenizer = field(default_factory=CharTokenizer)
-
-    async def generate(self, prompt: Sequence[int], **options: Any) -> Generation:
-        self.prompts.append(self.tokenizer.decode(prompt))
-        self.options.append(options)
-        self.entered.set()
-        if self.error:
-            raise self.error
-        try:
-            if self.hang:
-                await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            self.cancelled = True
-            raise
-        return Generation(tuple(self.tokenizer.encode_text(self.text)), "stop")
 
 
 def propose(engine: Any, topic: str = "Syllogisms", level: str = "medium", seed: int = 1, **options: Any) -> Any:

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from agent_fakes import ScriptedEngine, answerer_on, letter_member, manifest_of
+from gate_fakes import PROPOSAL, WritingEngine
 from question_fakes import WatchedPriorities
-from test_agreement import PROPOSAL
-from test_model_proposer import WritingEngine
 
 from agents.asking.proposal import RejectedError
 from agents.core.errors import EngineError, NotReadyError

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from agent_fakes import CAPITAL, SHA, ScriptedEngine, letter_member, manifest_of
+from gate_fakes import KEYED, PROPOSAL, PlaceEngine, voters_on
 from question_fakes import WatchedPriorities
 
-from agents.answering.voter import Voter
 from agents.asking.gates.agreement import DISAGREES, MIN_PROBABILITY, NO_KEY, TOO_LONG, UNSTEADY, UNSURE, AgreementGate
 from agents.asking.proposal import Proposal, RejectedError
 from agents.core.errors import EngineError
 from agents.core.manifest import Member
-from agents.core.prompts import PromptRenderer
 from agents.support.priority import PriorityGate
-
-KEYED = replace(CAPITAL, key=1)
-"""London, Paris, Rome, Madrid; the key is Paris."""
-PROPOSAL = Proposal(KEYED, "Paris has been the capital since 508. SECRET", "model", "medium")
-
-
-def voters_on(engine: ScriptedEngine, *members: Member, max_tokens: int | None = None) -> list[Voter]:
-    renderer = PromptRenderer(engine.tokenizer, max_tokens)
-    return [Voter(member, engine, renderer, member.name) for member in members]
 
 
 def gate_on(
@@ -49,18 +37,6 @@ def refused(gate: AgreementGate, proposal: Proposal = PROPOSAL) -> str:
     with pytest.raises(RejectedError) as caught:
         check(gate, proposal)
     return caught.value.reason
-
-
-class PlaceEngine(ScriptedEngine):
-    """Gives each label a probability by its place, whatever stands there."""
-
-    def __init__(self, by_place: Sequence[float]) -> None:
-        super().__init__()
-        self.by_place = by_place
-
-    async def next_token_logprobs(self, prompt, candidates, adapter=None):
-        await super().next_token_logprobs(prompt, candidates, adapter)
-        return [math.log(p) for p in self.by_place]
 
 
 def test_a_key_picked_under_every_order_passes_with_its_proof():
