@@ -11,10 +11,11 @@ from typing import Any, overload
 
 from agents.answering.prompt_text import find_question
 from agents.core.deadline import Deadline, DeadlinePolicy
+from agents.core.edition import load_edition
 from agents.core.prompts import PromptRenderer
-from agents.core.rules import edition_from_environment
 from agents.core.schema import Question
-from agents.ensemble.loading import LoadedEnsemble, load_from_environment
+from agents.ensemble.entry import open_ensemble, read_entry_settings
+from agents.ensemble.loading import LoadedEnsemble
 from agents.support.background_loop import BackgroundLoop
 from agents.support.model_file import Result, respond
 
@@ -35,9 +36,10 @@ class AAgent:
         loaded: LoadedEnsemble | None = None,
         **ignored: Any,
     ) -> None:
-        self.edition = edition_from_environment(edition)
+        settings = read_entry_settings(edition, ensemble, engine)
+        self.edition = load_edition(settings.edition)
         self._loop = BackgroundLoop()
-        self._loaded = loaded or self._loop.run(load_from_environment(ensemble, engine))
+        self._loaded = loaded or self._loop.run(open_ensemble(settings))
         self._renderer = PromptRenderer(self._loaded.engine.tokenizer, self._loaded.engine.max_tokens)
 
     @property

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from agents.support.command_line import run_reported
 
 if TYPE_CHECKING:
-    from agents.core.rules import Edition
+    from agents.core.edition import Edition
     from agents.core.topics import Topic
 
 TOPICS_FILE = Path("assets/topics.json")
@@ -48,16 +48,19 @@ async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool)
     from agents.asking.pool.store import QuestionStore, default_pool_path
     from agents.asking.progress import ask_to_file
     from agents.asking.questioner import Questioner
-    from agents.core.rules import edition_from_environment
-    from agents.ensemble.question_source import model_from_environment
+    from agents.core.edition import load_edition
+    from agents.ensemble.entry import read_entry_settings
+    from agents.ensemble.question_source import requested_model
     from agents.support.atomic_file import require_writable
 
-    edition = edition_from_environment()
+    settings = read_entry_settings()
+    edition = load_edition(settings.edition)
     topics = _topics(edition)
     require_writable(target)
-    model = model_from_environment(edition)
+    model = requested_model(settings, edition)
     source = None if model is None else model.source
-    questioner = Questioner(edition, QuestionStore(default_pool_path()), DraftSources(model=source), topics=topics)
+    store = QuestionStore(default_pool_path(settings.cache))
+    questioner = Questioner(edition, store, DraftSources(model=source), topics=topics)
     try:
         for topic in topics:
             if topic not in questioner.topics:

@@ -21,11 +21,12 @@ from agents.asking.pool.store import QuestionStore, default_pool_path
 from agents.asking.prompt_text import PromptRequest, find_request, find_topic_field, find_written_question
 from agents.asking.questioner import Questioner
 from agents.core.deadline import Deadline, DeadlinePolicy
+from agents.core.edition import load_edition
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
-from agents.core.rules import edition_from_environment
 from agents.core.schema import LETTERS, Question
-from agents.core.token_estimate import base_tokenizer
-from agents.ensemble.question_source import LazyModel, model_from_environment
+from agents.ensemble.base_tokenizer import base_tokenizer
+from agents.ensemble.entry import read_entry_settings
+from agents.ensemble.question_source import LazyModel, requested_model
 from agents.support.background_loop import BackgroundLoop
 from agents.support.model_file import Result, respond
 
@@ -52,19 +53,20 @@ class QAgent:
         questioner: Questioner | None = None,
         **ignored: Any,
     ) -> None:
-        self.edition = edition_from_environment(edition)
+        self._settings = read_entry_settings(edition)
+        self.edition = load_edition(self._settings.edition)
         self._loop = BackgroundLoop()
-        self._model = None if questioner else model or model_from_environment(self.edition)
+        self._model = None if questioner else model or requested_model(self._settings, self.edition)
         if self._model is not None:
             self._loop.run(self._model.open())
-        store = QuestionStore(Path(pool) if pool is not None else default_pool_path())
+        store = QuestionStore(Path(pool) if pool is not None else default_pool_path(self._settings.cache))
         source = None if self._model is None else self._model.source
         self._questioner = questioner or Questioner(self.edition, store, DraftSources(model=source))
 
     @cached_property
     def tokenizer(self) -> Any:
         """One with ``encode(text, add_special_tokens=False)``: the base model's, or an estimate without it."""
-        return base_tokenizer()
+        return base_tokenizer(self._settings)
 
     @overload
     def generate_response(self, message: str, system_prompt: str | None = None, **kwargs: Any) -> Result[str]: ...

@@ -23,7 +23,8 @@ from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.core.scoring import Method
 from agents.engines.torch.engine import TransformersEngine
-from agents.ensemble.loading import LoadedEnsemble, default_find_model
+from agents.ensemble.base_model import find_or_pull
+from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.supervisor import Host
 from benchmarks.in_process import BusyClock, TimedEngine, served, service_added_ms
 from benchmarks.load import Ask, closed_loop
@@ -109,7 +110,7 @@ async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question
 
 
 async def measure(model_name: str, count: int, clients: Sequence[int], seed: int) -> dict[str, Any]:
-    checkpoint = default_find_model(model_name)
+    checkpoint = find_or_pull(model_name)
     clock = BusyClock()
     engine = KeptOpen(TransformersEngine.load(checkpoint, dtype="float32"), clock)
     model = plain_model(checkpoint)

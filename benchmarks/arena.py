@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from benchmarks.reporting import Aims, judge, processor_name
 from tournament.match.context import MatchContext
 from tournament.match.description import MatchDescription

@@ -29,7 +29,7 @@ import httpx
 
 from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
-from agents.core.rules import Edition, edition_names, load_edition
+from agents.core.edition import Edition, edition_names, load_edition
 from agents.core.schema import Question
 from benchmarks.load import (
     AnswerClient,

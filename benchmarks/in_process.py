@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 
-from agents.core.rules import edition_names, load_edition
+from agents.core.edition import edition_names, load_edition
 from agents.core.schema import Question
 from agents.engines.protocol import Engine
 from agents.ensemble.loading import LoadedEnsemble

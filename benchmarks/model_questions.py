@@ -25,11 +25,12 @@ from agents.asking.gates.pipeline import GatePipeline
 from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import Gate, Proposal, RejectedError
 from agents.core.deadline import Deadline
-from agents.core.rules import Edition, load_edition
+from agents.core.edition import Edition, load_edition
 from agents.core.schema import LETTERS
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics
-from agents.ensemble.loading import LoadedEnsemble, load_from_environment
+from agents.ensemble.entry import open_ensemble, read_entry_settings
+from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.question_source import model_source
 from agents.ensemble.stand_in import stand_in
 from benchmarks.reporting import library_versions, machine, note, percentiles_ms
@@ -126,7 +127,7 @@ def share(count: int, rows: int) -> dict[str, Any] | None:
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    ensemble = await load_from_environment(arguments.ensemble, "transformers")
+    ensemble = await open_ensemble(read_entry_settings(ensemble=arguments.ensemble, engine="transformers"))
     try:
         engine = ensemble.engine
         result = await measure(ensemble, arguments.drafts, arguments.seed, load_edition(EDITION))

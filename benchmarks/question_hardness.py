@@ -23,12 +23,15 @@ from typing import Any, cast
 import puzzles
 from agents.answering.voter import Voter
 from agents.core.errors import InputError
-from agents.core.manifest import Member, read_manifest
+from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.core.scoring import METHODS
 from agents.engines.protocol import Engine
-from agents.ensemble.loading import default_find_model, find_ensemble, transformers_openers
+from agents.ensemble.base_model import find_or_pull
+from agents.ensemble.engine_kinds import transformers_openers
+from agents.ensemble.loading import find_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from benchmarks.reporting import library_versions, machine, note
 from puzzles.generator import Difficulty
 from training.support.statistics import wilson_interval
@@ -63,7 +66,7 @@ def drawn(family: str, level: str, count: int, seed: int) -> list[Question]:
 
 @contextmanager
 def opened(model: str) -> Iterator[Engine]:
-    engine = transformers_openers()[0](default_find_model(model), {})
+    engine = transformers_openers()[0](find_or_pull(model), {})
     try:
         yield engine
     finally:

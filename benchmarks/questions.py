@@ -24,7 +24,8 @@ from typing import Any
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
-from agents.core.rules import Edition, edition_names, filter_questions, load_edition
+from agents.core.edition import Edition, edition_names, load_edition
+from agents.core.rules import filter_questions
 from agents.core.token_estimate import estimate_tokens
 from benchmarks.reporting import Aims, judge, note, percentiles_ms, processor_name
 from puzzles import LEVELS, Puzzle

@@ -25,10 +25,10 @@ from typing import Any
 import httpx
 import psutil
 
+from agents.core.edition import load_edition
 from agents.core.errors import AiacError
-from agents.core.rules import load_edition
 from agents.engines.remote.options import RemoteOptions
-from agents.ensemble.loading import ENGINES
+from agents.ensemble.engine_kinds import ENGINES
 from agents.support.settings import read_settings
 from benchmarks.in_process import patient
 from benchmarks.load import closed_loop, for_seconds

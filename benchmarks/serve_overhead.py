@@ -29,11 +29,13 @@ import httpx
 import torch
 
 from agents.answering.voter import Voter
-from agents.core.manifest import read_manifest, write_manifest
 from agents.core.permutation import cyclic_orders
 from agents.core.prompts import LetterPrompt, PromptRenderer
 from agents.core.schema import Question
-from agents.ensemble.loading import default_find_model, find_ensemble, load_ensemble, placement
+from agents.ensemble.base_model import find_or_pull
+from agents.ensemble.engine_kinds import placement
+from agents.ensemble.loading import find_ensemble, load_ensemble
+from agents.ensemble.manifest_file import read_manifest, write_manifest
 from agents.ensemble.supervisor import Host
 from agents.support.settings import read_settings
 from benchmarks.in_process import BusyClock, served, service_added_ms, timed
@@ -78,7 +80,7 @@ async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Que
     with tempfile.TemporaryDirectory() as folder:
         copy = await asyncio.to_thread(letters_only, ensemble, Path(folder) / "ensemble")
         place = timed(placement(engine), clock)
-        loaded = await load_ensemble(copy, default_find_model, place, lambda stage: note(f"{engine}: {stage}"))
+        loaded = await load_ensemble(copy, find_or_pull, place, lambda stage: note(f"{engine}: {stage}"))
         members = [voter.member.name for voter in loaded.answerer.voters]
         async with served(loaded) as service:
             found = await compare(directly(loaded.answerer.voters), service, clock, scale, fresh)

@@ -19,7 +19,8 @@ import httpx
 from agents.core.schema import Question
 from agents.engines.calls import together
 from agents.engines.remote.options import RemoteOptions
-from agents.ensemble.loading import default_find_model, find_ensemble, verified_weights
+from agents.ensemble.base_model import find_or_pull
+from agents.ensemble.loading import find_ensemble, verified_weights
 from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EnsembleWeights
 from agents.support.settings import variable
@@ -95,7 +96,7 @@ async def fleet(ensemble: str, replicas: int) -> AsyncIterator[Fleet]:
 
     Raises EngineError when one does not start, and what ``load_ensemble`` raises for the manifest and the weights.
     """
-    _, weights = await verified_weights(find_ensemble(ensemble), default_find_model)
+    _, weights = await verified_weights(find_ensemble(ensemble), find_or_pull)
     models = await asyncio.to_thread(models_of, weights)
     share = 1 / (replicas * len(models))
     placed = [

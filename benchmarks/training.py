@@ -19,7 +19,7 @@ from agents.core.permutation import cyclic_orders
 from agents.core.prompts import PromptRenderer
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.engine import load_model
-from agents.ensemble.loading import default_find_model
+from agents.ensemble.base_model import find_or_pull
 from benchmarks.reporting import Aims, judge, library_versions, machine, note
 from benchmarks.sample_questions import questions
 from training.adapters.attach import attach_adapter
@@ -120,7 +120,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
 def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
     import torch
 
-    checkpoint = default_find_model(model_name)
+    checkpoint = find_or_pull(model_name)
     renderer = PromptRenderer(ChatTokenizer(checkpoint))
     fresh = questions(seed)
     batches = []

@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from agents.core.deadline import DeadlinePolicy
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from service.admission import Admission, AdmissionMiddleware
 from service.metrics import Metrics
 from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware

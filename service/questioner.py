@@ -18,7 +18,7 @@ from agents.asking.pool.filling import FillingOptions
 from agents.asking.pool.store import QuestionStore, default_pool_path
 from agents.asking.questioner import Questioner
 from agents.asking.solver_proposer import solver_source
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from agents.ensemble.question_source import model_source
 from agents.ensemble.stand_in import stand_in
 from service.settings import Settings

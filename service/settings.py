@@ -11,10 +11,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.asking.options import QUESTION_MODEL
 from agents.core.deadline import MARGIN_SECONDS
+from agents.core.edition import ALIASES, DEFAULT_EDITION, edition_names, load_edition
 from agents.core.errors import InputError
 from agents.core.manifest import TOLERANCE_NATS
-from agents.core.rules import ALIASES, DEFAULT_EDITION, edition_names, load_edition
-from agents.ensemble.loading import DEFAULT_ENSEMBLE, ENGINES
+from agents.ensemble.engine_kinds import ENGINES
+from agents.ensemble.loading import DEFAULT_ENSEMBLE
 from agents.support.settings import EXPECTED, MATCHES_FOLDER, one_of, read_settings
 
 PREFIX = "AIAC_"

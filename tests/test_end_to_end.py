@@ -19,12 +19,13 @@ from agents.answer_model import AAgent
 from agents.answering.progress import answer_to_file
 from agents.answering.question_file import filtered_path, read_question_file
 from agents.core.deadline import Deadline
+from agents.core.edition import load_edition
 from agents.core.permutation import cyclic_orders
 from agents.core.prompts import OPENING, PromptRenderer
-from agents.core.rules import load_edition
 from agents.core.schema import LETTERS, Question, read_question
 from agents.core.scoring import cloze_scores
-from agents.ensemble.loading import LoadedEnsemble, find_ensemble, load_ensemble, placement
+from agents.ensemble.engine_kinds import placement
+from agents.ensemble.loading import LoadedEnsemble, find_ensemble, load_ensemble
 from service.app import create_app
 from service.settings import load_settings
 from training.release.golden_probes import plain_logprobs, plain_model

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.rules import ALIASES
+from agents.core.edition import ALIASES
 from agents.engines.remote.options import RemoteOptions
 from agents.engines.vllm.options import VllmOptions
 from agents.support.settings import settings_table

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.core.manifest import Base, Manifest, Member, write_manifest
+from agents.core.manifest import Base, Manifest, Member
+from agents.ensemble.manifest_file import write_manifest
 from agents.models.checkpoint import checkpoint_sha256
 
 TEMPLATE = (

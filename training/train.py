@@ -9,7 +9,8 @@ from typing import Any
 
 from agents.core.errors import InputError
 from agents.engines.adapter_factors import ADAPTER_WEIGHTS
-from agents.ensemble.loading import FindModel, transformers_openers
+from agents.ensemble.base_model import FindModel
+from agents.ensemble.engine_kinds import transformers_openers
 from agents.ensemble.placement import OpenEngine
 from agents.models.checkpoint import verified_base_sha256
 from agents.models.download import sha256_of

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from agents.answering.answerer import Answerer
 from agents.answering.question_file import AnsweredFile, answer_rows, filtered_path, write_answers
-from agents.core.rules import Edition
+from agents.core.edition import Edition
 from agents.core.schema import BrokenRow, Question
-from agents.engines.protocol import Tokenizer
+from agents.core.tokenizer import Tokenizer
 
 
 async def answer_to_file(

@@ -12,8 +12,9 @@ from typing import Any
 
 from agents.answering.answerer import Answerer, Verdict
 from agents.core.deadline import DeadlinePolicy
+from agents.core.edition import Edition
 from agents.core.errors import FileError
-from agents.core.rules import CountTokens, Edition, filter_answers
+from agents.core.rules import CountTokens, filter_answers
 from agents.core.schema import BrokenRow, Question, read_questions
 from agents.support.atomic_file import write_whole
 

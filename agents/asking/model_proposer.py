@@ -13,9 +13,9 @@ from typing import cast
 import puzzles
 from agents.asking.proposal import Draft
 from agents.asking.writing_prompt import question_prompt, question_schema, question_text
+from agents.core.edition import Edition
 from agents.core.errors import EngineError, InputError, NotReadyError, describe
 from agents.core.prompts import PromptRenderer
-from agents.core.rules import Edition
 from agents.core.schema import Question
 from agents.core.topics import Topic
 from agents.engines.protocol import Engine

@@ -13,8 +13,9 @@ from agents.answering.question_file import dump_rows, filtered_path
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.questioner import Questioner
 from agents.core.deadline import DeadlinePolicy
+from agents.core.edition import Edition
 from agents.core.errors import EngineError, NotReadyError
-from agents.core.rules import CountTokens, Edition, filter_questions
+from agents.core.rules import CountTokens, filter_questions
 from agents.core.token_estimate import estimate_tokens
 from agents.support.atomic_file import write_whole
 

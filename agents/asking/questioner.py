@@ -28,8 +28,8 @@ from agents.asking.proposal import DraftSource, Proposer, RejectedError
 from agents.asking.similarity import digest
 from agents.asking.solver_proposer import read_difficulty
 from agents.core.deadline import Deadline, DeadlinePolicy
+from agents.core.edition import Edition
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
-from agents.core.rules import Edition
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics, find_topic, read_topics, unknown_topic
 from agents.support.priority import Priority, PriorityGate

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from agents.core.rules import Edition
+from agents.core.edition import Edition
 from agents.core.schema import LETTERS, Question
 
 MAX_QUESTION_CHARACTERS, MAX_CHOICE_CHARACTERS, MAX_EXPLANATION_CHARACTERS = 500, 80, 400

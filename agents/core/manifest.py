@@ -1,4 +1,4 @@
-"""An exported ensemble on disk: ``ensemble.json``, and the weights it names beside it.
+"""The manifest of an exported ensemble: the schema of its ``ensemble.json``.
 
 The file holds all that serving needs to know (members, weights, temperatures, priors) and all that it must check first:
 hashes of the weights, and golden probes, prompts with the log-probs recorded at export.
@@ -6,19 +6,15 @@ hashes of the weights, and golden probes, prompts with the log-probs recorded at
 
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agents.core.errors import FileError, ManifestError, describe
 from agents.core.pooling import Pooling
 from agents.core.prompts import RENDERING
 from agents.core.schema import LETTERS, MAX_CHOICES, MIN_CHOICES
 from agents.core.scoring import Method
-from agents.support.atomic_file import write_whole
 
 SCHEMA_VERSION = 1
 FILE_NAME = "ensemble.json"
@@ -146,37 +142,3 @@ def _check_priors(priors: dict[int, list[float]]) -> None:
     for n, prior in priors.items():
         if not MIN_CHOICES <= n <= MAX_CHOICES or len(prior) != n or not math.isclose(sum(prior), 1, abs_tol=1e-3):
             raise ValueError(f"a prior for {n} choices must be {n} probabilities that sum to 1 ({LETTERS[:2]}…)")
-
-
-def read_manifest(path: Path) -> Manifest:
-    """The manifest of an ensemble folder, or of the file itself.
-
-    Raises FileError when it cannot be read, ManifestError naming the field when it is not schema version 1.
-    """
-    file = path / FILE_NAME if path.is_dir() else path
-    try:
-        payload = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileError(str(file), "no such file", f"an ensemble's {FILE_NAME}") from None
-    except OSError as error:
-        raise FileError(str(file), str(error.strerror), "a readable file") from None
-    except (ValueError, RecursionError) as error:
-        raise ManifestError(str(file), f"text that is not JSON ({error})", "a manifest") from None
-    version = payload.get("schema_version") if isinstance(payload, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ManifestError(f"{file}: schema_version", describe(version), str(SCHEMA_VERSION))
-    try:
-        return Manifest.model_validate(payload)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "manifest"
-        raise ManifestError(
-            f"{file}: {field}", describe(first["input"]), first["msg"].removeprefix("Value error, ")
-        ) from None
-
-
-def write_manifest(manifest: Manifest, folder: Path) -> Path:
-    """Writes ``ensemble.json`` whole or not at all. Raises FileError when the folder cannot be written."""
-    file = folder / FILE_NAME
-    write_whole(file, manifest.model_dump_json(indent=1) + "\n")
-    return file

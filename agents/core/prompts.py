@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from agents.core.errors import EngineError
 from agents.core.permutation import Order
 from agents.core.schema import LETTERS, Question
-from agents.engines.protocol import Tokenizer
+from agents.core.tokenizer import Tokenizer
 
 RENDERING = 2
 OPENING = "Answer:"

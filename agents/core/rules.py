@@ -1,6 +1,6 @@
-"""An edition's limits, and the organisers' format filter and scoring as their code behaves.
+"""The organisers' format filter and scoring as their code behaves.
 
-``editions/*.toml`` hold the editions as data. The filters let through exactly what the organisers' let through, quirks
+The filters let through exactly what the organisers' let through, quirks
 included: what a team's row is worth depends on what their code does with it, not on what their text says. Only where
 their code would crash do these functions go on: the row counts as failed. That happens for
 
@@ -15,16 +15,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from types import MappingProxyType
 from typing import Any
 
-from agents.core.errors import InputError, describe
+from agents.core.edition import Edition
+from agents.core.errors import describe
 from agents.core.schema import LETTERS
-from agents.support.bundle import setting
 
 CountTokens = Callable[[str], int]
 """How many tokens a text has, without special tokens. The organisers count with the Qwen3-4B tokenizer."""
@@ -37,84 +33,10 @@ MISSING = "None"
 
 ELLIPSIS = "…"
 
-DEFAULT_EDITION = "oct2025_aiac"
-"""What holds when nobody names an edition: the shortest time there is, so that no referee finds an answer late."""
-
-_EDITIONS = ("jul2025_iisc", DEFAULT_EDITION, "feb2026_iitd")
-ALIASES = {"aaipl-2025-07": "jul2025_iisc", "aiac-2025-10": DEFAULT_EDITION, "aaipl-2026-02": "feb2026_iitd"}
-"""Other names of the editions: the tournament, the year, the month."""
 _REQUIRED = ("topic", "question", "choices", "answer")
 _MIN_CHOICE_CHARS = 3
 _WORD = re.compile(r"\S+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class Edition:
-    """One edition of the tournament. Names end in their unit; token counts are those of ``CountTokens``."""
-
-    id: str
-    """The name ``load_edition`` takes."""
-    title: str
-    """For people."""
-    question_seconds: float
-    """Time for one question; a later one is ignored."""
-    answer_seconds: float
-    """Time for one answer; a later one counts as wrong."""
-    question_tokens: int
-    """Question, answer and choices together must stay below this, after ``question_tokens_allowance`` is taken off."""
-    question_tokens_allowance: int
-    """Tokens taken off a question's count before it is compared."""
-    question_tokens_advertised: str
-    """The limit the organisers announced, where it differs from the one they check; empty where they announced none."""
-    question_with_explanation_tokens: int
-    """The count compared with ``question_tokens``, plus the explanation: at most this."""
-    answer_tokens: int
-    """The answer's letter or text must stay below this."""
-    answer_with_reasoning_tokens: int
-    """Answer and reasoning together must stay below this."""
-    explanation_words: int
-    """Words an explanation may have at most. Asked for by the organisers; no code of theirs checks it."""
-    reasoning_words: int
-    """Words a reasoning may have at most. Asked for by the organisers; no code of theirs checks it."""
-    question_max_new_tokens: int
-    """Generation limit of a Q-agent; teams must not change it."""
-    answer_max_new_tokens: int
-    """Generation limit of an A-agent; teams must not change it."""
-    survival_fraction: float
-    """Share of a team's questions, 0 to 1, that must survive, or the team is out. Not ``FILTER_FRACTION``."""
-    default_questions: int
-    """Questions per innings when nobody says otherwise."""
-    choices: int
-    """Choices a question has."""
-    banned_question_kinds: tuple[str, ...]
-    """Kinds of question the notices forbid, in plain words. No code of theirs checks it."""
-    topics: Mapping[str, tuple[str, ...]]
-    """Topics by category, in the order of the organisers' topics.json. Read-only."""
-
-
-def edition_names() -> tuple[str, ...]:
-    """The editions that ship with this package, oldest first."""
-    return _EDITIONS
-
-
-def edition_from_environment(name: str | None = None) -> Edition:
-    """The edition that is named, else that of AIAC_EDITION or the bundle's, else the default.
-
-    Raises as ``load_edition`` and ``agents.support.bundle.read_bundle`` do.
-    """
-    return load_edition(name or setting("edition") or DEFAULT_EDITION)
-
-
-def load_edition(name: str) -> Edition:
-    """The edition called ``name``, or by one of ``ALIASES``. Raises InputError, which lists them, for any other."""
-    name = ALIASES.get(name, name)
-    if name not in _EDITIONS:
-        raise InputError("edition", describe(name), f"one of {', '.join(_EDITIONS)}")
-    table = tomllib.loads(files(__package__).joinpath("editions", f"{name}.toml").read_text(encoding="utf-8"))
-    topics = {category: tuple(names) for category, names in table.pop("topics").items()}
-    banned = tuple(table.pop("banned_question_kinds"))
-    return Edition(**table, banned_question_kinds=banned, topics=MappingProxyType(topics))
 
 
 def filter_questions(rows: Sequence[Any], count_tokens: CountTokens, edition: Edition) -> list[dict[str, Any]]:

@@ -1,10 +1,7 @@
-"""Counting tokens where no model is loaded: an estimate of the organisers' count, and the base model's tokenizer."""
+"""Counting tokens where no model is loaded: an estimate of the organisers' count."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from agents.core.errors import AiacError
 from puzzles.words import token_bound
 
 
@@ -22,22 +19,3 @@ class EstimatingTokenizer:
     def encode(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """``estimate_tokens(text)`` zeros."""
         return [0] * estimate_tokens(text)
-
-
-def base_tokenizer() -> Any:
-    """One with ``encode(text, add_special_tokens=False)``: the ensemble's base model's when its files are here.
-
-    Otherwise an ``EstimatingTokenizer``; nothing is downloaded, and no weights are read.
-    """
-    from agents.core.manifest import read_manifest
-    from agents.engines.tokenizer import ChatTokenizer
-    from agents.ensemble.loading import default_ensemble, model_here
-    from agents.support.bundle import prepare_libraries
-    from agents.support.gc_pause import collector_paused
-
-    try:
-        prepare_libraries()
-        with collector_paused():
-            return ChatTokenizer(model_here(read_manifest(default_ensemble()).base.model)).hf
-    except AiacError:
-        return EstimatingTokenizer()

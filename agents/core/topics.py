@@ -16,8 +16,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from agents.core.edition import Edition
 from agents.core.errors import FileError, InputError, describe, file_errors
-from agents.core.rules import Edition
 from agents.core.schema import MAX_JSON_DEPTH
 from puzzles.generator import FAMILIES, family_named
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agents.answering.answerer import Answerer
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
-from agents.core.errors import EngineError, FileError, InputError, ManifestError, NotReadyError
-from agents.core.manifest import FILE_NAME, TOLERANCE_NATS, Manifest, read_manifest
+from agents.core.errors import EngineError, ManifestError, NotReadyError
+from agents.core.manifest import FILE_NAME, Manifest
 from agents.core.schema import Question
 from agents.engines.protocol import Engine
-from agents.ensemble.placement import EngineSpec, EnsembleWeights, OpenEngine, Place, adapters_together
+from agents.ensemble.base_model import FindModel
+from agents.ensemble.manifest_file import read_manifest
+from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
 from agents.ensemble.supervisor import Host, MemberStatus
 from agents.ensemble.weights import verified_folders, verify_base
-from agents.models.checkpoint import checkpoint_folder
-from agents.support.bundle import PROJECT_ROOT, prepare_libraries, setting, this_bundle
-from agents.support.gc_pause import collector_paused
+from agents.support.bundle import PROJECT_ROOT
 
 logger = logging.getLogger(__name__)
 DEFAULT_ENSEMBLE = "starter"
 """What answers where nothing else is asked for."""
 
 WARM_UP = Question("Which of these is a colour?", ("Blue", "Seven", "Quickly", "Under"))
-
-FindModel = Callable[[str], Path]
-"""A model's name or folder -> its checkpoint folder; it may pull the model first."""
 
 
 class LoadedEnsemble:
@@ -202,106 +199,3 @@ async def _open_all(hosts: Sequence[Host], report: Callable[[str], None], *, tol
 
 def _voters(hosts: Sequence[Host]) -> list[Voter]:
     return [voter for host in hosts for voter in host.voters]
-
-
-ENGINES = ("transformers", "vllm", "remote")
-
-
-def placement(
-    name: str, *, dtype: str | None = None, threads: int | None = None, cpu_dtype: str | None = None
-) -> Place:
-    """How an engine kind, by name, spreads members and opens its engines; its own options come from the environment.
-
-    ``cpu_dtype`` is as in ``transformers_openers``.
-    Raises InputError for a name that is not in ``ENGINES``, for a precision that is none, and for a bad option.
-    """
-    if name not in ENGINES:
-        raise InputError("engine", repr(name), f"one of {', '.join(ENGINES)}")
-    if dtype not in (None, *TOLERANCE_NATS):
-        raise InputError("dtype", repr(dtype), f"one of {', '.join(TOLERANCE_NATS)}")
-    if name == "vllm":
-        from agents.engines.vllm.options import VllmOptions
-        from agents.ensemble.vllm_placement import place_on_vllm
-        from agents.support.settings import read_settings
-
-        return place_on_vllm(read_settings(VllmOptions), dtype)
-    if name == "remote":
-        from agents.engines.remote.options import RemoteOptions
-        from agents.ensemble.remote_placement import place_on_servers
-        from agents.support.settings import read_settings
-
-        return place_on_servers(read_settings(RemoteOptions), dtype)
-    return adapters_together(transformers_openers(dtype=dtype, threads=threads, cpu_dtype=cpu_dtype))
-
-
-def transformers_openers(
-    *, dtype: str | None = None, threads: int | None = None, cpu_dtype: str | None = None
-) -> list[OpenEngine]:
-    """Openers of the embedded engine. Without a ``dtype`` the device's own precision comes first and float32 after it.
-
-    Some models lose so much in bfloat16 that they miss their golden probes. Where that is known already, ``cpu_dtype``
-    float32 saves a CPU the try, which takes seconds.
-    """
-    return [_transformers_opener(each, threads, cpu_dtype) for each in ([dtype] if dtype else [None, "float32"])]
-
-
-def _transformers_opener(dtype: str | None, threads: int | None, cpu_dtype: str | None) -> OpenEngine:
-    def open_engine(checkpoint: Path, adapters: Mapping[str, Path]) -> Engine:
-        from agents.engines.torch.engine import TransformersEngine
-
-        return TransformersEngine.load(checkpoint, adapters, dtype=dtype, threads=threads, cpu_dtype=cpu_dtype)
-
-    return open_engine
-
-
-async def load_from_environment(ensemble: str | None = None, engine: str | None = None) -> LoadedEnsemble:
-    """The ensemble and engine that are named, else those of AIAC_ENSEMBLE and AIAC_ENGINE, else the defaults.
-
-    In a bundle its own come before the defaults, and no variable is asked. Raises as ``find_ensemble``, ``placement``,
-    ``load_ensemble`` and ``agents.support.bundle.read_bundle`` do.
-    """
-    prepare_libraries()
-    bundle = this_bundle()
-    place = placement(
-        engine or setting("engine") or "transformers", cpu_dtype=None if bundle is None else bundle.cpu_dtype
-    )
-    with collector_paused():
-        return await load_ensemble(default_ensemble(ensemble), default_find_model, place)
-
-
-def default_ensemble(name: str | None = None) -> Path:
-    """The ensemble that is named, else that of AIAC_ENSEMBLE or the bundle's, else the default.
-
-    Raises as ``find_ensemble`` and ``agents.support.bundle.read_bundle`` do.
-    """
-    return find_ensemble(name or setting("ensemble") or DEFAULT_ENSEMBLE)
-
-
-def default_find_model(name_or_path: str) -> Path:
-    """A checkpoint folder as it is, or a catalogue model, pulled without a word when it is not there yet.
-
-    In a bundle nothing is pulled, as ``model_here``.
-    """
-    from agents.models.store import ModelStore
-
-    if this_bundle() is not None:
-        return model_here(name_or_path)
-    return checkpoint_folder(name_or_path) or ModelStore().pull(name_or_path)
-
-
-def model_here(name_or_path: str) -> Path:
-    """The checkpoint folder of a model that is on this machine; in a bundle, first of all, inside it.
-
-    Raises FileError with the command that pulls it, and what ``resolve_model`` raises.
-    """
-    from agents.models.store import ModelStore, resolve_model
-
-    bundle, store = this_bundle(), ModelStore()
-    if bundle is None or name_or_path != bundle.model:
-        return resolve_model(name_or_path, store)
-    if bundle.model_path is not None:
-        return bundle.folder / bundle.model_path
-    if not store.is_ready(name_or_path):
-        expected = f"{bundle.model}: run `{bundle.pull}` in {bundle.folder}"
-        raise FileError(str(store.folder(name_or_path)), "no complete checkpoint", expected)
-    return store.path(name_or_path)

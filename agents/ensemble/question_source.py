@@ -6,15 +6,16 @@ The ensemble that answers also writes, by its base model, and confirms the keys,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from agents.asking.gates.agreement import AgreementGate
 from agents.asking.model_proposer import ModelProposer
 from agents.asking.proposal import DraftSource, Proposal, Proposer
+from agents.core.edition import Edition
 from agents.core.errors import EngineError, NotReadyError
-from agents.core.rules import Edition
 from agents.engines.protocol import Engine
-from agents.ensemble.loading import LoadedEnsemble, load_from_environment
-from agents.support.bundle import setting
+from agents.ensemble.entry import EntrySettings, open_ensemble
+from agents.ensemble.loading import LoadedEnsemble
 from agents.support.priority import PriorityGate
 
 
@@ -81,12 +82,13 @@ class LazyModel:
         return self._ensemble
 
 
-def model_from_environment(edition: Edition) -> LazyModel | None:
+def requested_model(settings: EntrySettings, edition: Edition) -> LazyModel | None:
     """The model that AIAC_QUESTION_MODEL asks for. Raises InputError for a value that is neither yes nor no."""
-    if setting("question_model") is None:
+    if settings.question_model is None:
         return None
     # Imported here: where nobody asks for a model its settings' packages need not be there.
     from agents.asking.options import QuestionOptions
     from agents.support.settings import read_settings
 
-    return LazyModel(load_from_environment, edition) if read_settings(QuestionOptions).question_model else None
+    wanted = read_settings(QuestionOptions, question_model=settings.question_model).question_model
+    return LazyModel(partial(open_ensemble, settings), edition) if wanted else None

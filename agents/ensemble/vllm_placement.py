@@ -48,8 +48,17 @@ class _Group:
     """An adapter to merge into the checkpoint. What comes of it is as large as the checkpoint."""
 
 
-def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callable[[], Device] | None = None) -> Place:
-    """The ``Place`` of vLLM engines. Without a ``dtype`` a GPU tries bfloat16, then float32; a CPU is exact at once."""
+def place_on_vllm(
+    options: VllmOptions,
+    dtype: str | None = None,
+    device: Callable[[], Device] | None = None,
+    *,
+    cache: Path | None = None,
+) -> Place:
+    """The ``Place`` of vLLM engines. Without a ``dtype`` a GPU tries bfloat16, then float32; a CPU is exact at once.
+
+    ``cache`` is the ``root`` of ``merged_checkpoint``.
+    """
 
     def place(weights: EnsembleWeights) -> list[EngineSpec]:
         on = (device or (lambda: find_device(options)))()
@@ -57,7 +66,7 @@ def place_on_vllm(options: VllmOptions, dtype: str | None = None, device: Callab
         groups = _groups(weights, on_cpu=on.on_cpu)
         shares = memory_shares(groups, tried[0], options, on)
         # Only now: hundreds of gigabytes are not written for an ensemble that does not fit.
-        groups = [_merged(group, weights) for group in groups]
+        groups = [_merged(group, weights, cache) for group in groups]
         return [
             EngineSpec(
                 group.name,
@@ -118,11 +127,11 @@ def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
     return [_Group("base", weights.base, shared, adapters), *own] if shared else own
 
 
-def _merged(group: _Group, weights: EnsembleWeights) -> _Group:
+def _merged(group: _Group, weights: EnsembleWeights, cache: Path | None) -> _Group:
     if group.merge is None:
         return group
     [member] = group.members
-    merged = merged_checkpoint(group.checkpoint, weights.base_sha256, group.merge, str(member.sha256))
+    merged = merged_checkpoint(group.checkpoint, weights.base_sha256, group.merge, str(member.sha256), root=cache)
     return replace(group, checkpoint=merged, merge=None)
 
 

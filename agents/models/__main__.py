@@ -16,8 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work() -> None:
         from agents.models.store import ModelStore
+        from agents.support.bundle import PROJECT_ROOT, read_bundle
 
-        sys.stdout.write(f"{ModelStore().pull(options.name)}\n")
+        bundle = read_bundle(PROJECT_ROOT)
+        store = ModelStore(None if bundle is None else bundle.cache)
+        sys.stdout.write(f"{store.pull(options.name)}\n")
 
     return run_reported("agents.models", work, "the next pull goes on from here")
 

@@ -27,7 +27,6 @@ from agents.models.convert import convert_gguf
 from agents.models.download import Progress, Source, fetch_gguf
 from agents.models.hub import HubSource
 from agents.models.package_index import PackageIndexSource
-from agents.support.bundle import this_bundle
 
 __all__ = ["ModelStore", "cache_dir", "checkpoint_folder", "checkpoint_sha256", "resolve_model", "verify_checkpoint"]
 
@@ -38,9 +37,7 @@ Convert = Callable[[Path, Path], dict[str, str]]
 
 
 def cache_dir() -> Path:
-    """The root of the store: ``AIAC_CACHE_DIR``, else ``~/.cache/aiac``; in a bundle a folder below its outputs/."""
-    if (bundle := this_bundle()) is not None:
-        return bundle.cache
+    """The root of the store outside a bundle: ``AIAC_CACHE_DIR``, else ``~/.cache/aiac``."""
     return Path(os.environ.get("AIAC_CACHE_DIR") or "~/.cache/aiac").expanduser()
 
 

@@ -12,11 +12,9 @@ import json
 import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Literal
 
-from agents.core.errors import FileError, ManifestError
+from agents.core.errors import ManifestError, file_errors
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 """The folder that this package is in: a bundle, a checkout, or where packages are installed."""
@@ -72,8 +70,12 @@ class Bundle:
 def read_bundle(folder: Path) -> Bundle | None:
     """The bundle that ``folder`` is; None where it is none. Raises FileError and ManifestError."""
     file = folder / FILE_NAME
+    with file_errors(file, "a readable file"):
+        if not file.exists():
+            return None
+        data = file.read_bytes()
     try:
-        payload = json.loads(file.read_text(encoding="utf-8"))
+        payload = json.loads(data.decode())
         if payload["schema_version"] != SCHEMA_VERSION:
             raise ValueError("another version")
         base = payload["base"]
@@ -87,34 +89,6 @@ def read_bundle(folder: Path) -> Bundle | None:
             model_path=base["path"],
             pull=base["pull"],
         )
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise FileError(str(file), str(error.strerror).lower(), "a readable file") from None
     except (ValueError, LookupError, TypeError, RecursionError):
         expected = f"what `aiac bundle` wrote there, schema version {SCHEMA_VERSION}"
         raise ManifestError(str(file), "something else", expected) from None
-
-
-@cache
-def this_bundle() -> Bundle | None:
-    """The bundle that this code is a part of; None anywhere else. Raises as ``read_bundle`` does."""
-    return read_bundle(PROJECT_ROOT)
-
-
-def setting(name: Literal["edition", "ensemble", "engine", "question_model"]) -> str | None:
-    """What bundle.json says; outside of a bundle the variable AIAC_<NAME>, None where it is empty or not set.
-
-    Of ``question_model`` bundle.json says nothing: in a bundle it is never set.
-    """
-    bundle = this_bundle()
-    if bundle is not None:
-        return {"edition": bundle.edition, "ensemble": bundle.ensemble, "engine": bundle.engine}.get(name)
-    return os.environ.get(f"AIAC_{name.upper()}") or None
-
-
-def prepare_libraries() -> None:
-    """In a bundle, ``keep_inside``; elsewhere nothing."""
-    bundle = this_bundle()
-    if bundle is not None:
-        bundle.keep_inside()

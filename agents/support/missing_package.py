@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agents.core.errors import MissingExtraError
-from agents.support.bundle import FILE_NAME, this_bundle
+from agents.support.bundle import FILE_NAME, PROJECT_ROOT
 
 
 def missing_package(name: str | None, extra: str = "cpu") -> MissingExtraError:
     """The error for the package ``name``, which ``extra`` of this project brings."""
     # From the folder, since nothing of that name on a package index is ours.
     how = f"run in the project's folder: pip install -e '.[{extra}]'"
-    if this_bundle() is not None:
-        # There is no aiac to install there.
+    # Looked up here: an import fails anywhere, also before an entry has read its settings.
+    if (PROJECT_ROOT / FILE_NAME).is_file():
+        # In a bundle there is no aiac to install.
         how = f"install it; {FILE_NAME} lists the packages that this folder needs, with versions"
     return MissingExtraError(f"{name} is not installed; {how}")
 

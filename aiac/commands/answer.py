@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agents.core.rules import DEFAULT_EDITION
+from agents.core.edition import DEFAULT_EDITION
 from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 app = typer.Typer()
@@ -28,7 +28,7 @@ def answer(
     """Answer every question of a file; a broken row becomes null, with its reason on stderr."""
     from agents.answering.progress import answer_to_file
     from agents.answering.question_file import read_question_file
-    from agents.core.rules import load_edition
+    from agents.core.edition import load_edition
     from agents.support.atomic_file import require_writable
     from aiac.commands.shared import open_ensemble
 

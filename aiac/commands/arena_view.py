@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from agents.core.rules import Edition
+    from agents.core.edition import Edition
     from tournament.league import League
 
 REFRESH_S = 1.0

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.core.rules import DEFAULT_EDITION
+from agents.core.edition import DEFAULT_EDITION
 
 if TYPE_CHECKING:
     from agents.asking.pool.pool import ServedQuestion
-    from agents.core.rules import Edition
+    from agents.core.edition import Edition
     from agents.ensemble.question_source import LazyModel
 
 app = typer.Typer()
@@ -44,8 +44,8 @@ def ask(
     from agents.asking.draft_sources import DraftSources
     from agents.asking.pool.store import QuestionStore, default_pool_path
     from agents.asking.questioner import Questioner
+    from agents.core.edition import load_edition
     from agents.core.errors import InputError, describe
-    from agents.core.rules import load_edition
 
     limits = load_edition(edition)
     wanted = _number_or_level(difficulty)

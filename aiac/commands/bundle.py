@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from agents.core.rules import DEFAULT_EDITION
+from agents.core.edition import DEFAULT_EDITION
 from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 if TYPE_CHECKING:
-    from agents.ensemble.loading import FindModel
+    from agents.ensemble.base_model import FindModel
     from tournament.bundle.building import CpuDtype
     from tournament.bundle.record import Record
 
@@ -50,7 +50,7 @@ def bundle(
     """
     from rich.console import Console
 
-    from agents.core.rules import load_edition
+    from agents.core.edition import load_edition
     from agents.ensemble.loading import find_ensemble
     from agents.models.store import ModelStore, resolve_model
     from aiac.commands.shared import puzzle_source
@@ -87,7 +87,8 @@ def rehearsal(ensemble: Path, find_base: FindModel, engine: str, report: Callabl
     """
     from agents.core.errors import NotReadyError
     from agents.engines.torch.precision import on_cpu
-    from agents.ensemble.loading import load_ensemble, placement
+    from agents.ensemble.engine_kinds import placement
+    from agents.ensemble.loading import load_ensemble
 
     async def run() -> str:
         loaded = await load_ensemble(ensemble, find_base, placement(engine), report)

@@ -27,7 +27,8 @@ def check(
     """Replay every member's golden probes on an engine; exit code 1 when a member is out of tolerance."""
     from rich.console import Console
 
-    from agents.ensemble.loading import check_ensemble, find_ensemble, placement
+    from agents.ensemble.engine_kinds import placement
+    from agents.ensemble.loading import check_ensemble, find_ensemble
     from aiac.commands.models import find_or_pull
 
     console = Console(stderr=True, markup=False, highlight=False)

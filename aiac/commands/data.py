@@ -82,7 +82,7 @@ def inspect(
 
 def _model_scorer(checkpoint: Path, tell: Tell) -> Scorer:
     """Difficulty under the untrained base: the engine is opened when the rows are there, and closed after them."""
-    from agents.ensemble.loading import transformers_openers
+    from agents.ensemble.engine_kinds import transformers_openers
     from training.curation.difficulty import model_difficulty
 
     open_engine, *_ = transformers_openers()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.core.edition import DEFAULT_EDITION
 from agents.core.errors import InputError
-from agents.core.rules import DEFAULT_EDITION
 
 if TYPE_CHECKING:
     from tournament.doctor.finding import Finding
@@ -40,7 +40,7 @@ def doctor(
     """
     from rich.console import Console
 
-    from agents.core.rules import load_edition
+    from agents.core.edition import load_edition
     from aiac.commands.doctor_view import findings_table, progress_line, verdict_line
     from aiac.commands.models import find_or_pull
     from aiac.commands.shared import puzzle_source

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from agents.core.rules import Edition
+    from agents.core.edition import Edition
     from tournament.doctor.finding import Finding
 
 STYLES = {"ok": "green", "warning": "yellow", "fail": "bold red", "not checked": "dim"}

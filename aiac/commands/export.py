@@ -23,7 +23,7 @@ def export(
 
     Data files are looked for as paths and in the folder AIAC_DATA_DIR.
     """
-    from agents.ensemble.loading import transformers_openers
+    from agents.ensemble.engine_kinds import transformers_openers
     from aiac.commands.models import find_or_pull
     from aiac.commands.shared import staged_progress
     from training.recipe import ExportRecipe, read_yaml

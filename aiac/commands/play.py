@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.core.edition import DEFAULT_EDITION
 from agents.core.errors import InputError
-from agents.core.rules import DEFAULT_EDITION
 from agents.support.settings import MATCHES_FOLDER
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def play(
     interrupted match goes on from its log.
     """
     from agents.answering.question_file import dump_rows
-    from agents.core.rules import load_edition
+    from agents.core.edition import load_edition
     from agents.support.atomic_file import require_writable, write_whole
     from aiac.commands.models import find_or_pull
     from aiac.commands.shared import open_ensemble, puzzle_source

@@ -36,8 +36,9 @@ def serve(
     edition: Annotated[str | None, typer.Option(help="Edition whose limits hold; overrides AIAC_EDITION.")] = None,
 ) -> None:
     """Serve an ensemble over HTTP: POST /answer, and a console page at /. All settings: AIAC_* in the README."""
-    from agents.core.manifest import read_manifest
-    from agents.ensemble.loading import find_ensemble, load_ensemble, placement
+    from agents.ensemble.engine_kinds import placement
+    from agents.ensemble.loading import find_ensemble, load_ensemble
+    from agents.ensemble.manifest_file import read_manifest
     from aiac.commands.models import find_or_pull
     from service.server import allow_open_files, is_loopback, reserve_port
     from service.settings import load_settings

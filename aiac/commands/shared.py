@@ -33,7 +33,8 @@ async def open_ensemble(name: str, *, dtype: str | None = None, all_members: boo
     """Open the ensemble called ``name``, with its stages on stderr. Raises as find_ensemble and load_ensemble do."""
     from rich.console import Console
 
-    from agents.ensemble.loading import find_ensemble, load_ensemble, placement
+    from agents.ensemble.engine_kinds import placement
+    from agents.ensemble.loading import find_ensemble, load_ensemble
     from aiac.commands.models import find_or_pull
 
     path = find_ensemble(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.core.rules import DEFAULT_EDITION
+from agents.core.edition import DEFAULT_EDITION
 from agents.ensemble.loading import DEFAULT_ENSEMBLE
 
 PARTS_SHOWN = 60
@@ -49,7 +49,7 @@ def validate(
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from agents.core.deadline import DeadlinePolicy
-    from agents.core.rules import load_edition
+    from agents.core.edition import load_edition
     from agents.support.atomic_file import write_whole
     from aiac.commands.shared import open_ensemble
     from training.curation.labelled_rows import dump_json, named_data

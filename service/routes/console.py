@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
-from agents.core.rules import Edition
+from agents.core.edition import Edition
 from agents.core.topics import edition_topics, known_topics
 
 HEADERS = {

@@ -13,7 +13,8 @@ import pytest
 from question_fakes import FAMILY_TREE, SEATING
 from tiny_checkpoint import write_tiny_ensemble
 
-from agents.core.rules import filter_questions, load_edition
+from agents.core.edition import load_edition
+from agents.core.rules import filter_questions
 from agents.core.token_estimate import estimate_tokens
 
 ROOT = Path(__file__).resolve().parents[2]

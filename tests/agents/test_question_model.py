@@ -18,7 +18,8 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import DraftSource
 from agents.asking.questioner import Questioner
 from agents.asking.writing_prompt import question_text
-from agents.core.rules import filter_questions, load_edition
+from agents.core.edition import load_edition
+from agents.core.rules import filter_questions
 from agents.core.schema import Question, read_question
 from agents.core.token_estimate import estimate_tokens
 from agents.ensemble.loading import LoadedEnsemble

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from aiac.cli import run
 from tournament.bundle.record import read_record
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.manifest import read_manifest
 from agents.ensemble.loading import find_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from aiac.cli import run
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,8 @@ from doctor_fakes import ANSWER, put, sound_service, sound_submission
 from loopback import serving
 from rich.console import Console
 
+from agents.core.edition import load_edition
 from agents.core.errors import InputError
-from agents.core.rules import load_edition
 from aiac.cli import run
 from aiac.commands.doctor import read_sizes
 from aiac.commands.doctor_view import findings_table, verdict_line

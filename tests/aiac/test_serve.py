@@ -14,7 +14,8 @@ import pytest
 from service_fakes import QUESTION
 
 from agents.core.errors import InputError, ManifestError, outcome_of
-from agents.core.manifest import Base, Manifest, Member, write_manifest
+from agents.core.manifest import Base, Manifest, Member
+from agents.ensemble.manifest_file import write_manifest
 from aiac.commands.serve import ready_message, serve
 from service.settings import load_settings
 

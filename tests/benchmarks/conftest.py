@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
-from agents.core.manifest import Base, Manifest, Member, write_manifest
+from agents.core.manifest import Base, Manifest, Member
+from agents.ensemble.manifest_file import write_manifest
 from agents.models.checkpoint import verified_base_sha256
 from agents.models.download import sha256_of
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 from simulation import run_virtual
 
+from agents.core.edition import load_edition
 from agents.core.errors import BusyError
-from agents.core.rules import load_edition
 from benchmarks.ask_load import AIMS, REFUSED_PAUSE_S, Bench, Options, measure, measured, read_options, slots
 from service.problems import problem_response
 

@@ -8,8 +8,8 @@ import pytest
 from agent_fakes import Scribe, ScriptedEngine, answerer_on, letter_member, manifest_of
 
 from agents.asking.writing_prompt import question_text
+from agents.core.edition import load_edition
 from agents.core.errors import InputError
-from agents.core.rules import load_edition
 from agents.core.schema import Question
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.supervisor import Host

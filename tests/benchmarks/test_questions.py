@@ -12,7 +12,7 @@ from question_fakes import proved
 
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.similarity import question_id
-from agents.core.rules import edition_names, load_edition
+from agents.core.edition import edition_names, load_edition
 from benchmarks.questions import as_served, duplicates, keys, measure, second_solver
 from puzzles import FAMILIES
 from puzzles.generator import family_named

@@ -21,10 +21,12 @@ from polling import until
 from simulation import run_virtual
 
 from agents.core.errors import BusyError, NotReadyError
-from agents.core.manifest import read_manifest
 from agents.core.prompts import LetterPrompt
 from agents.core.schema import Question
-from agents.ensemble.loading import default_find_model, load_ensemble, placement
+from agents.ensemble.base_model import find_or_pull
+from agents.ensemble.engine_kinds import placement
+from agents.ensemble.loading import load_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from benchmarks.in_process import BusyClock
 from benchmarks.load import AnswerClient, LeanClient, OpenLoop, Outcome, closed_loop, for_seconds, summary
 from benchmarks.reporting import library_versions
@@ -464,7 +466,7 @@ def test_for_the_comparison_members_are_asked_for_one_letter_and_keep_their_weig
     assert all(member.weight == before[member.name].weight for member in members)
 
     async def steps() -> list[int]:
-        loaded = await load_ensemble(copy, default_find_model, placement("transformers"))
+        loaded = await load_ensemble(copy, find_or_pull, placement("transformers"))
         try:
             return [voter.steps(QUESTION) for voter in loaded.answerer.voters]
         finally:

@@ -16,7 +16,8 @@ from simulation import run_virtual
 
 from agents.core.schema import Question
 from agents.engines.remote.options import RemoteOptions
-from agents.ensemble.loading import default_find_model, verified_weights
+from agents.ensemble.base_model import find_or_pull
+from agents.ensemble.loading import verified_weights
 from agents.support.settings import read_settings
 from benchmarks.load import OpenLoop, Outcome
 from benchmarks.sample_questions import questions
@@ -43,7 +44,7 @@ def test_every_model_is_served_by_the_name_that_a_service_asks_for_and_adapters_
     tiny_ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIAC_CACHE_DIR", str(tmp_path))
-    _, weights = asyncio.run(verified_weights(tiny_ensemble, default_find_model))
+    _, weights = asyncio.run(verified_weights(tiny_ensemble, find_or_pull))
     models = models_of(weights)
     assert set(models) == {weights.base_model, "tuned"}
     assert models[weights.base_model] == weights.base
@@ -129,7 +130,7 @@ def test_without_servers_of_its_own_a_benchmark_of_remote_starts_two_of_each_mod
 @pytest.mark.vllm
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
 def test_a_server_computes_as_the_engine_in_this_process_would(tiny_ensemble: Path) -> None:
-    _, weights = asyncio.run(verified_weights(tiny_ensemble, default_find_model))
+    _, weights = asyncio.run(verified_weights(tiny_ensemble, find_or_pull))
     options = serve_options("tuned", weights.base, share=0.5)
     assert options[:2] == ("--served-model-name", "tuned")
     assert options[options.index("--dtype") + 1] == "float32"

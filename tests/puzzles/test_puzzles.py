@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import puzzles
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from puzzles.difficulty import TARGET_WIDTH, level_of
 from puzzles.fingerprint import fingerprint
 from puzzles.generator import family_named

@@ -15,7 +15,7 @@ from service_fakes import FakeEngine, ensemble_on, loads
 
 from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from aiac.cli import run
 from service.app import create_app
 from service.settings import load_settings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from service_fakes import running
 
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from service.routes.console import FOLDER, render_page
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from service_fakes import FakeEngine, ensemble_on, loads
 
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from agents.core.schema import Question
 from service.app import create_app
 from service.server import base_url, reserve_port, run_server

@@ -12,7 +12,8 @@ from service_fakes import FakeEngine, ensemble_on, loads, running
 
 import puzzles
 from agents.asking.pool.store import QuestionStore
-from agents.core.rules import filter_questions, load_edition
+from agents.core.edition import load_edition
+from agents.core.rules import filter_questions
 from agents.core.token_estimate import estimate_tokens
 from service.admission import MAX_WAITING
 from service.app import create_app

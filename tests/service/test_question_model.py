@@ -13,8 +13,9 @@ import pytest
 from service_fakes import QUESTION, FakeEngine, Service, running
 
 from agents.asking.writing_prompt import question_text
+from agents.core.edition import load_edition
 from agents.core.errors import EngineError
-from agents.core.rules import filter_questions, load_edition
+from agents.core.rules import filter_questions
 from agents.core.schema import Question
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import families_of
@@ -230,10 +231,10 @@ async def test_a_stop_does_not_wait_for_what_is_written_ahead(tmp_path: Path):
 
 @pytest.mark.model
 async def test_the_real_model_gives_a_question_that_passes_or_a_clear_error_in_time():
-    from agents.ensemble.loading import load_from_environment
+    from agents.ensemble.entry import open_ensemble, read_entry_settings
 
     async def load(report: Any) -> Any:
-        return await load_from_environment("starter", "transformers")
+        return await open_ensemble(read_entry_settings(ensemble="starter", engine="transformers"))
 
     async with running(load=load, question_model=True, edition="feb2026_iitd") as service:
         response = await service.client.post("/question", json={"topic": "Photosynthesis", "difficulty": "easy"})

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agents.core.manifest import read_manifest
 from agents.core.schema import Question
 from agents.ensemble.loading import find_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from benchmarks.load import AnswerClient, OpenLoop, http_client
 from benchmarks.sample_questions import questions
 from benchmarks.serve_faults import kill_an_engine

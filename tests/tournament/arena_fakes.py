@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.core.rules import Edition, load_edition
+from agents.core.edition import Edition, load_edition
 from tournament.match.context import MatchContext
 from tournament.match.description import MatchDescription
 from tournament.match.events import Event

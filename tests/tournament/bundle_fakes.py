@@ -16,7 +16,8 @@ from typing import Any
 from agent_fakes import letter_member, manifest_of
 from arena_fakes import FEBRUARY
 
-from agents.core.manifest import Base, Member, write_manifest
+from agents.core.manifest import Base, Member
+from agents.ensemble.manifest_file import write_manifest
 from tournament.bundle.building import BundleRequest
 
 WEIGHTS, ADAPTER = b"weights of the base", b"weights of the adapter"

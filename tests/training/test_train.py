@@ -15,8 +15,9 @@ from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe, toy_rows
 
 from agents.core.deadline import Deadline
-from agents.core.manifest import read_manifest
-from agents.ensemble.loading import load_ensemble, placement
+from agents.ensemble.engine_kinds import placement
+from agents.ensemble.loading import load_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from aiac.cli import run as aiac
 from training.recipe import TrainRecipe
 from training.release.export import judge_members

@@ -11,7 +11,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe
 
 import puzzles
-from agents.core.manifest import read_manifest
+from agents.ensemble.manifest_file import read_manifest
 from aiac.cli import run as aiac
 from training.support.statistics import wilson_interval
 

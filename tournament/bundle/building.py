@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Literal
 
+from agents.core.edition import Edition
 from agents.core.errors import FileError
-from agents.core.rules import Edition
-from agents.ensemble.loading import FindModel
+from agents.ensemble.base_model import FindModel
 from agents.models.store import disk_free, readable_bytes, require_room
 from agents.support.atomic_folder import staged_folder
 from agents.support.bundle import FILE_NAME, OUTPUTS, PROJECT_ROOT

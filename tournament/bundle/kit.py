@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from agents.core.edition import Edition
 from agents.core.errors import FileError
-from agents.core.rules import Edition
 from agents.core.token_estimate import estimate_tokens
 from tournament.bundle.content import FileContent
 from tournament.teams.protocol import QuestionSpec, Row

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.core.errors import InputError, ManifestError, UnknownModelError
-from agents.core.manifest import FILE_NAME, Manifest, Member, read_manifest
+from agents.core.manifest import FILE_NAME, Manifest, Member
 from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from agents.ensemble.loading import FindModel
+from agents.ensemble.base_model import FindModel
+from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.weights import verified_folders, verify_base
 from agents.models.catalogue import find_model
 from agents.support.bundle import ENSEMBLES, MODELS

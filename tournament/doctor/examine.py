@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from agents.core.edition import Edition
 from agents.core.errors import FileError, InputError
-from agents.core.rules import Edition
 from tournament.doctor.finding import Examination, Finding, Say, unchecked
 from tournament.doctor.runs import run_findings
 from tournament.doctor.service import service_findings

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from agents.core.deadline import Clock
-from agents.core.rules import CountTokens, Edition
+from agents.core.edition import Edition
+from agents.core.rules import CountTokens
 from tournament.teams.protocol import Row
 
 FindingVerdict = Literal["ok", "warning", "fail", "not checked"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from rich.filesize import decimal
 
+from agents.core.edition import Edition
 from agents.core.errors import describe
-from agents.core.rules import Edition
 from tournament.doctor.classes import find_class, interface_faults
 from tournament.doctor.finding import Finding, judged, unchecked
 from tournament.teams.folder import read_regular

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agents.core.deadline import Clock
-from agents.core.rules import CountTokens, Edition
+from agents.core.edition import Edition
+from agents.core.rules import CountTokens
 from tournament.match.description import MatchDescription
 from tournament.match.events import Event, RunFinished, Side
 from tournament.match.log import EventLog

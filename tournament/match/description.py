@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agents.core.rules import Edition
+from agents.core.edition import Edition
 from tournament.match.token_counter import TokenCounter
 from tournament.teams.protocol import Row
 

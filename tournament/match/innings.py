@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from agents.core.rules import Edition, broken_question_rule, filter_questions
+from agents.core.edition import Edition
+from agents.core.rules import broken_question_rule, filter_questions
 from tournament.match.context import MatchContext, run_event
 from tournament.match.events import Delivery, Event, InningsEnded, QuestionReceived, QuestionsFiltered
 from tournament.match.scoreboard import Innings

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agents.ensemble.loading import FindModel
+    from agents.ensemble.base_model import FindModel
 
 LIKE_THEIRS = ("Qwen2.5-Coder-0.5B-Instruct", "Qwen2.5-Coder-1.5B-Instruct")
 """Models of the catalogue whose tokenizer agrees with the organisers' (Qwen3-4B) on English text."""

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agents.core.edition import load_edition
 from agents.core.errors import FileError
-from agents.core.rules import load_edition
 from agents.core.schema import LETTERS
 from agents.support.missing_package import missing_package
 from tournament.match.events import SIDES, AnswerReceived, KeyJudged, QuestionReceived

@@ -18,7 +18,7 @@ from tournament.teams.reference import AlwaysFirst, ModelTeam, RandomLetter
 
 if TYPE_CHECKING:
     from agents.answering.answerer import Answerer
-    from agents.ensemble.loading import FindModel
+    from agents.ensemble.base_model import FindModel
 
 BASES = ("base-letter", "base-cloze")
 REFERENCES = ("always-a", "random", *BASES)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agents.core.rules import CountTokens, Edition, broken_question_rule
+from agents.core.edition import Edition
+from agents.core.rules import CountTokens, broken_question_rule
 from agents.core.schema import Question
 from tournament.teams.protocol import QuestionSpec, Row
 

@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from agents.core.edition import Edition
 from agents.core.errors import FileError, QuestionError, file_errors
-from agents.core.rules import CountTokens, Edition, broken_question_rule
+from agents.core.rules import CountTokens, broken_question_rule
 from agents.core.schema import read_question
 from tournament.teams.protocol import QuestionSpec, Row
 

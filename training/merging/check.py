@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
-from agents.engines.protocol import Tokenizer
+from agents.core.tokenizer import Tokenizer
 from training.release.golden_probes import plain_logprobs
 
 EXACT_NATS = 1e-4

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.answering.voter import Voter
-from agents.core.manifest import Accuracy, Base, Manifest, Member, write_manifest
+from agents.core.manifest import Accuracy, Base, Manifest, Member
 from agents.core.permutation import cyclic_orders, estimate_prior
 from agents.core.prompts import PromptRenderer
 from agents.engines.protocol import Engine
-from agents.ensemble.loading import FindModel
+from agents.ensemble.base_model import FindModel
+from agents.ensemble.manifest_file import write_manifest
 from agents.ensemble.placement import OpenEngine
 from agents.models.checkpoint import verified_base_sha256
 from training.adapters.storage import Dtype

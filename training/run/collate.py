@@ -10,7 +10,7 @@ from itertools import pairwise
 from agents.core.permutation import Order, all_orders, cyclic_orders
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
-from agents.engines.protocol import Tokenizer
+from agents.core.tokenizer import Tokenizer
 from training.curation.rows import CuratedRow
 from training.plan.curriculum import PlanStep
 from training.recipe import MemberRecipe

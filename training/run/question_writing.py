@@ -6,7 +6,7 @@ from functools import cache
 from random import Random
 
 from agents.asking.writing_prompt import question_prompt, question_text
-from agents.core.rules import DEFAULT_EDITION, edition_names, load_edition
+from agents.core.edition import DEFAULT_EDITION, edition_names, load_edition
 from puzzles.generator import family_named
 from training.curation.rows import CuratedRow
 

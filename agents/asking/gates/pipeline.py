@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from agents.asking.gates.counts import GateCounts
 from agents.asking.gates.text import text_gates
 from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
+from agents.core.edition import Edition
 from agents.core.errors import QuestionError
-from agents.core.rules import CountTokens, Edition
+from agents.core.rules import CountTokens
 from agents.core.schema import read_question
 from puzzles.puzzle import CHOICES
 

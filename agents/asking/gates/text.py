@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from agents.asking.proposal import Gate, Proposal, RejectedError
-from agents.core.rules import CountTokens, Edition, filter_questions
+from agents.core.edition import Edition
+from agents.core.rules import CountTokens, filter_questions
 from agents.core.schema import Question
 
 MIN_QUESTION_CHARS, MAX_QUESTION_CHARS = 20, 1_000

@@ -17,7 +17,6 @@ from agents.asking.pool.pool import PoolCount, QuestionPool, ServedQuestion
 from agents.asking.proposal import Proposal
 from agents.core.deadline import Clock
 from agents.core.errors import FileError
-from agents.support.bundle import this_bundle
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -26,15 +25,15 @@ RETRY_S = 5.0
 """How long a file that failed is left alone before it is opened again."""
 
 
-def default_pool_path() -> Path:
-    """``AIAC_QUESTION_POOL``, else ``questions.sqlite`` in the folder of ``agents.models.store.cache_dir``.
+def default_pool_path(cache: Path | None = None) -> Path:
+    """``questions.sqlite`` in the folder ``cache`` of a bundle; outside one, None, ``AIAC_QUESTION_POOL`` comes first.
 
-    In a bundle always the latter.
+    The folder is then ``agents.models.store.cache_dir``.
     """
     from agents.models.store import cache_dir
 
-    given = None if this_bundle() else os.environ.get("AIAC_QUESTION_POOL")
-    return Path(given or cache_dir() / "questions.sqlite").expanduser()
+    given = None if cache else os.environ.get("AIAC_QUESTION_POOL")
+    return Path(given or (cache or cache_dir()) / "questions.sqlite").expanduser()
 
 
 def _thread() -> ThreadPoolExecutor:

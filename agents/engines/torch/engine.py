@@ -14,9 +14,10 @@ from agents.engines.adapter_factors import ADAPTER_WEIGHTS, add_factors, read_fa
 from agents.engines.calls import check_adapter, check_prompt
 from agents.engines.protocol import Generation
 from agents.engines.tokenizer import ChatTokenizer
+from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.precision import has_bfloat16_units, on_cpu
 from agents.engines.torch.structured import SchemaCompiler
-from agents.engines.torch.worker import Counters, GenerateJob, TorchWorker
+from agents.engines.torch.worker import Counters, TorchWorker
 from agents.support.missing_package import missing_package
 
 CACHE_TOKENS = 8192

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agents.engines.protocol import Generation
+from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.token_tree import Layout, Run
-
-if TYPE_CHECKING:
-    from agents.engines.torch.worker import GenerateJob
 
 
 def forward(model: Any, layout: Layout, places: list[int]) -> Any:

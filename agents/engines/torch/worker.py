@@ -20,7 +20,7 @@ from typing import Any
 from agents.core.errors import EngineError
 from agents.engines.protocol import Generation
 from agents.engines.torch.forward import forward, generate
-from agents.engines.torch.structured import TokenConstraint
+from agents.engines.torch.jobs import GenerateJob, Row, ScoreJob
 from agents.engines.torch.token_tree import TokenTree
 
 BATCH_SECONDS = 0.5
@@ -28,39 +28,6 @@ BATCH_SECONDS = 0.5
 MIN_BATCH_TOKENS, MAX_BATCH_TOKENS = 64, 1024
 GATHER_SECONDS = 0.001
 """How long to wait for more rows after the first: the members of an ensemble ask within a millisecond."""
-
-
-@dataclass(eq=False)
-class Row:
-    """A sequence to read. At position ``context + i`` the log-probs of ``targets[i]`` as the next token are wanted."""
-
-    job: ScoreJob
-    index: int
-    tokens: list[int]
-    context: int
-    targets: list[list[int]]
-
-
-@dataclass(eq=False)
-class ScoreJob:
-    adapter: str | None
-    future: Future[list[list[list[float]]]]
-    results: list[list[list[float]]]
-    waiting: int = 0
-
-
-@dataclass(eq=False)
-class GenerateJob:
-    adapter: str | None
-    future: Future[Generation]
-    prompt: list[int]
-    max_tokens: int
-    temperature: float
-    top_p: float
-    seed: int | None
-    stop_ids: frozenset[int]
-    constraint: TokenConstraint | None = None
-    steps: Iterator[None] | None = None
 
 
 @dataclass

@@ -20,8 +20,8 @@ from agents.answering.question_file import (
     write_answers,
 )
 from agents.core.deadline import MARGIN_SECONDS
+from agents.core.edition import load_edition
 from agents.core.errors import FileError, QuestionError
-from agents.core.rules import load_edition
 from agents.core.schema import BrokenRow, Question
 from agents.support.atomic_file import require_writable, write_whole
 

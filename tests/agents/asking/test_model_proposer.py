@@ -15,8 +15,8 @@ from tiny_checkpoint import write_tiny_checkpoint
 import puzzles
 from agents.asking.model_proposer import EXAMPLES, ModelProposer
 from agents.asking.writing_prompt import question_prompt, question_schema, question_text
+from agents.core.edition import load_edition
 from agents.core.errors import EngineError, InputError, NotReadyError, QuestionError
-from agents.core.rules import load_edition
 from agents.core.schema import Question, read_question
 from agents.core.topics import Topic
 from agents.engines.protocol import Generation

@@ -18,10 +18,10 @@ from agents.asking.gates.hardness import HardnessGate
 from agents.asking.model_proposer import ModelProposer
 from agents.asking.proposal import Proposal, RejectedError
 from agents.asking.writing_prompt import question_schema, question_text
+from agents.core.edition import load_edition
 from agents.core.errors import QuestionError
 from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
-from agents.core.rules import load_edition
 from agents.core.schema import Question, read_question
 from agents.core.topics import Topic
 from agents.engines.torch.engine import TransformersEngine

@@ -29,8 +29,9 @@ from agents.asking.proposal import DraftSource
 from agents.asking.questioner import MAX_ATTEMPTS, Questioner
 from agents.asking.solver_proposer import solver_source, write_draft
 from agents.core.deadline import Deadline
+from agents.core.edition import edition_names, load_edition
 from agents.core.errors import EngineError, InputError, NotReadyError
-from agents.core.rules import edition_names, filter_questions, load_edition
+from agents.core.rules import filter_questions
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic
 from agents.support.priority import Priority, PriorityGate

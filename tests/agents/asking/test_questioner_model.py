@@ -17,8 +17,8 @@ from agents.asking.proposal import DraftSource, Proposal
 from agents.asking.questioner import Questioner
 from agents.asking.solver_proposer import solver_source
 from agents.core.deadline import Deadline
+from agents.core.edition import load_edition
 from agents.core.errors import EngineError, InputError, NotReadyError
-from agents.core.rules import load_edition
 from agents.core.topics import Topic
 from agents.support.priority import Priority, PriorityGate
 

@@ -11,7 +11,7 @@ import pytest
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 
 README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
 LISTED = re.compile(

@@ -15,8 +15,8 @@ from question_fakes import FAMILY_TREE, SEATING
 from agents.asking.gates.pipeline import parse_draft
 from agents.asking.gates.proof import check_proof
 from agents.asking.solver_proposer import SolverProposer, read_difficulty, write_draft
+from agents.core.edition import edition_names, load_edition
 from agents.core.errors import InputError
-from agents.core.rules import edition_names, load_edition
 from agents.core.topics import Topic, edition_topics
 from puzzles import LEVELS, Puzzle
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agents.core.rules import broken_answer_rule, broken_question_rule, load_edition
+from agents.core.edition import load_edition
+from agents.core.rules import broken_answer_rule, broken_question_rule
 
 EDITION = load_edition("feb2026_iitd")
 QUESTION: dict[str, Any] = {

@@ -14,7 +14,7 @@ from agents.core.deadline import Deadline
 from agents.core.manifest import Method
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
-from agents.engines.protocol import Tokenizer
+from agents.core.tokenizer import Tokenizer
 
 LONG = Question("Begin " + "x" * 500 + " end?", ("red", "green", "blue"))
 ORDER = (0, 1, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.core.token_estimate import EstimatingTokenizer, base_tokenizer, estimate_tokens
+from agents.core.token_estimate import EstimatingTokenizer, estimate_tokens
 
 COUNTED = Path(__file__).resolve().parents[2] / "puzzles" / "qwen_tokens.json"
 
@@ -24,12 +24,3 @@ def test_a_tokenizer_that_only_counts_takes_the_organisers_arguments():
     text = "Who sits exactly in the middle?"
     assert len(EstimatingTokenizer().encode(text, add_special_tokens=False)) == estimate_tokens(text)
     assert estimate_tokens("") == 1
-
-
-@pytest.mark.model
-def test_the_base_models_own_tokenizer_counts_when_its_files_are_here(default_checkpoint):
-    from transformers import AutoTokenizer
-
-    text = "Who sits exactly in the middle of the row?"
-    expected = AutoTokenizer.from_pretrained(default_checkpoint).encode(text, add_special_tokens=False)
-    assert list(base_tokenizer().encode(text, add_special_tokens=False)) == expected

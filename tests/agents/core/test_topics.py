@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.core.edition import edition_names, load_edition
 from agents.core.errors import FileError, InputError
-from agents.core.rules import edition_names, load_edition
 from agents.core.topics import Topic, edition_topics, families_of, find_topic, read_topics, read_topics_file
 from puzzles import FAMILIES
 from puzzles.generator import family_named

@@ -12,9 +12,10 @@ import pytest
 from agent_fakes import CAPITAL, ScriptedEngine, letter_member, manifest_of
 
 from agents.core.deadline import Deadline
-from agents.core.errors import DamagedModelError, EngineError, InputError, ManifestError, NotReadyError
-from agents.core.manifest import FILE_NAME, Base, ContinuationProbe, Member, NextTokenProbe, write_manifest
-from agents.ensemble.loading import LoadedEnsemble, check_ensemble, find_ensemble, load_ensemble, placement
+from agents.core.errors import DamagedModelError, EngineError, ManifestError, NotReadyError
+from agents.core.manifest import FILE_NAME, Base, ContinuationProbe, Member, NextTokenProbe
+from agents.ensemble.loading import LoadedEnsemble, check_ensemble, find_ensemble, load_ensemble
+from agents.ensemble.manifest_file import write_manifest
 from agents.ensemble.placement import adapters_together
 from agents.ensemble.supervisor import MemberStatus
 
@@ -238,17 +239,6 @@ def test_what_opening_the_engine_raises_is_passed_on(workshop: Workshop) -> None
     write_manifest(manifest_of(letter_member("m"), base=Base(model="t", sha256=sha(WEIGHTS))), workshop.folder)
     with pytest.raises(EngineError, match="no device"):
         asyncio.run(load_ensemble(workshop.folder, lambda name: workshop.checkpoint, adapters_together([broken])))
-
-
-def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^engine: found 'abacus'; expected one of transformers"):
-        placement("abacus")
-
-
-def test_an_unknown_dtype_is_refused() -> None:
-    with pytest.raises(InputError) as caught:
-        placement("transformers", dtype="int3")
-    assert str(caught.value) == "dtype: found 'int3'; expected one of float32, bfloat16"
 
 
 def test_an_ensemble_is_found_by_path_or_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

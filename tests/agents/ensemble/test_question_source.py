@@ -11,9 +11,9 @@ from gate_fakes import PROPOSAL, WritingEngine
 from question_fakes import WatchedPriorities
 
 from agents.asking.proposal import RejectedError
+from agents.core.edition import load_edition
 from agents.core.errors import EngineError, NotReadyError
 from agents.core.manifest import Member
-from agents.core.rules import load_edition
 from agents.core.topics import Topic
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.placement import EngineSpec

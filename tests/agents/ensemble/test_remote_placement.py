@@ -13,13 +13,14 @@ from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.core.deadline import Deadline
 from agents.core.errors import InputError
-from agents.core.manifest import Base, Manifest, Member, read_manifest, write_manifest
+from agents.core.manifest import Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
-from agents.engines.protocol import Tokenizer
+from agents.core.tokenizer import Tokenizer
 from agents.engines.remote.options import RemoteOptions
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.engine import TransformersEngine
 from agents.ensemble.loading import LoadedEnsemble, load_ensemble
+from agents.ensemble.manifest_file import read_manifest, write_manifest
 from agents.ensemble.placement import EnsembleWeights
 from agents.ensemble.remote_placement import place_on_servers
 from agents.models.checkpoint import checkpoint_sha256

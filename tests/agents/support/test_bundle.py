@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.core.errors import FileError, ManifestError, MissingExtraError
-from agents.support.bundle import FILE_NAME, Bundle, read_bundle, setting, this_bundle
+from agents.support.bundle import FILE_NAME, Bundle, read_bundle
 from agents.support.missing_package import missing_package, packages_named
 
 RECORD = {
@@ -29,14 +29,9 @@ def test_a_bundle_says_what_its_agents_need(tmp_path: Path) -> None:
     )
 
 
-def test_this_checkout_is_no_bundle_and_takes_its_settings_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_without_the_record_is_no_bundle(tmp_path: Path) -> None:
     assert read_bundle(tmp_path) is None
-    assert this_bundle() is None
-    monkeypatch.setenv("AIAC_EDITION", "feb2026_iitd")
-    monkeypatch.setenv("AIAC_ENGINE", "")
-    assert (setting("edition"), setting("engine")) == ("feb2026_iitd", None)
+    assert read_bundle(tmp_path / "missing") is None
 
 
 @pytest.mark.parametrize(

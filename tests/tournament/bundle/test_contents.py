@@ -13,8 +13,9 @@ from arena_fakes import FEBRUARY
 from bundle_fakes import ADAPTER, WEIGHTS, Workshop, files_in, sha256, workshop
 from doctor_fakes import not_ok, put
 
+from agents.core.edition import edition_names, load_edition
 from agents.core.errors import FileError
-from agents.core.rules import broken_question_rule, edition_names, load_edition
+from agents.core.rules import broken_question_rule
 from agents.support.bundle import FILE_NAME
 from aiac.commands.shared import puzzle_source
 from tournament.bundle.building import build_bundle

@@ -11,7 +11,8 @@ from bundle_fakes import WEIGHTS, Workshop, adapter, files_in, sha256, workshop
 from doctor_fakes import put
 
 from agents.core.errors import DamagedModelError, DiskSpaceError, EngineError, FileError, InputError, ManifestError
-from agents.core.manifest import Base, write_manifest
+from agents.core.manifest import Base
+from agents.ensemble.manifest_file import write_manifest
 from agents.support.bundle import FILE_NAME
 from tournament.bundle.building import build_bundle
 from tournament.bundle.checking import differences

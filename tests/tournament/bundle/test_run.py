@@ -12,7 +12,8 @@ from doctor_fakes import by_check, examination, not_ok, put
 from their_agents import ANSWER, QUESTION
 from tiny_checkpoint import write_tiny_checkpoint
 
-from agents.core.manifest import Base, Member, write_manifest
+from agents.core.manifest import Base, Member
+from agents.ensemble.manifest_file import write_manifest
 from agents.models.checkpoint import checkpoint_sha256
 from aiac.cli import run
 from aiac.commands.shared import puzzle_source

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from arena_fakes import FEBRUARY
 
+from agents.core.edition import load_edition
 from agents.core.errors import InputError
-from agents.core.rules import broken_question_rule, load_edition
+from agents.core.rules import broken_question_rule
 from aiac.commands.shared import puzzle_source
 from tournament.doctor.examine import sample_questions
 from tournament.match.token_counter import TokenCounter

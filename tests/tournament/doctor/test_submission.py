@@ -9,7 +9,7 @@ import pytest
 from arena_fakes import FEBRUARY
 from doctor_fakes import by_check, not_ok, put, sound_submission
 
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from tournament.doctor.finding import Finding
 from tournament.doctor.submission import FREE_TO_REST_BYTES, submission_findings
 

@@ -18,7 +18,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.core.errors import DiskSpaceError, FileError, InputError
 from agents.core.schema import Question
-from agents.ensemble.loading import transformers_openers
+from agents.ensemble.engine_kinds import transformers_openers
 from training.curation.build import build_data
 from training.curation.difficulty import model_difficulty
 from training.curation.recipe import DataRecipe

@@ -13,9 +13,11 @@ from tiny_checkpoint import write_tiny_checkpoint
 
 from agents.core.deadline import Deadline
 from agents.core.errors import DamagedModelError, FileError, InputError, NotReadyError
-from agents.core.manifest import FILE_NAME, read_manifest
+from agents.core.manifest import FILE_NAME
 from agents.core.schema import Question
-from agents.ensemble.loading import load_ensemble, placement, transformers_openers
+from agents.ensemble.engine_kinds import placement, transformers_openers
+from agents.ensemble.loading import load_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from tournament.teams.names import read_teams
 from training.recipe import ExportRecipe, TrainRecipe, read_yaml
 from training.release.export import ExportPlan, export_ensemble

@@ -15,11 +15,12 @@ from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 from training_toys import toy_member, toy_recipe
 
 from agents.core.errors import DiskSpaceError, InputError
-from agents.core.manifest import ContinuationProbe, Manifest, read_manifest
+from agents.core.manifest import ContinuationProbe, Manifest
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.engines.tokenizer import ChatTokenizer
-from agents.ensemble.loading import transformers_openers
+from agents.ensemble.engine_kinds import transformers_openers
+from agents.ensemble.manifest_file import read_manifest
 from agents.models.checkpoint import checkpoint_sha256
 from training.recipe import CandidateRecipe, FitRecipe
 from training.release.export import ExportPlan, export_ensemble

@@ -19,8 +19,8 @@ from training_toys import PUZZLE, toy_member, toy_recipe, toy_rows
 import puzzles
 from agents.asking.model_proposer import ModelProposer
 from agents.asking.writing_prompt import question_schema
+from agents.core.edition import DEFAULT_EDITION, load_edition
 from agents.core.prompts import PromptRenderer
-from agents.core.rules import DEFAULT_EDITION, load_edition
 from agents.core.schema import read_question
 from agents.engines.protocol import Generation
 from agents.engines.tokenizer import ChatTokenizer

@@ -11,7 +11,7 @@ from agents.asking.gates.pipeline import parse_draft
 from agents.asking.gates.proof import ProofGate
 from agents.asking.gates.text import text_gates
 from agents.asking.proposal import RejectedError
-from agents.core.rules import edition_names, load_edition
+from agents.core.edition import edition_names, load_edition
 from agents.core.schema import Question
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import edition_topics

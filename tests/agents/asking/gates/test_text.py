@@ -9,7 +9,7 @@ from question_fakes import BEES, FAMILY_TREE, SEATING, animals, proved, refusal
 
 from agents.asking.gates.pipeline import parse_draft
 from agents.asking.gates.text import EnglishGate, FormatGate, LengthGate, plain_choice
-from agents.core.rules import load_edition
+from agents.core.edition import load_edition
 from agents.core.schema import Question
 from agents.core.topics import edition_topics
 

@@ -13,7 +13,8 @@ from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
 from agents.core.errors import DamagedModelError, EngineError, PromptTooLongError
 from agents.engines.torch.engine import TransformersEngine
-from agents.engines.torch.worker import GenerateJob, TorchWorker
+from agents.engines.torch.jobs import GenerateJob
+from agents.engines.torch.worker import TorchWorker
 from training.release.golden_probes import plain_logprobs, plain_model
 
 PROMPT = list(range(5, 45))

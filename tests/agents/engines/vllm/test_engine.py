@@ -20,10 +20,11 @@ from polling import until
 from agents.answering.answerer import Answerer
 from agents.core.deadline import Deadline
 from agents.core.errors import EngineError
-from agents.core.manifest import Manifest, read_manifest
+from agents.core.manifest import Manifest
 from agents.engines.vllm.engine import VllmEngine
 from agents.engines.vllm.options import VllmOptions
 from agents.ensemble.loading import find_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.placement import EnsembleWeights
 from agents.ensemble.supervisor import Host
 from agents.ensemble.vllm_placement import place_on_vllm

@@ -18,10 +18,11 @@ from engine_contract import check_closing
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
 from agents.core.errors import EngineError
-from agents.core.manifest import Manifest, Member, read_manifest
+from agents.core.manifest import Manifest, Member
 from agents.engines.vllm.engine import VllmEngine
 from agents.engines.vllm.options import VllmOptions
 from agents.ensemble.loading import find_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EngineSpec
 from agents.ensemble.supervisor import Host, MemberStatus, check_member

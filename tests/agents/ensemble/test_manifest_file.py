@@ -12,8 +12,9 @@ from agent_fakes import files_no_larger_than
 from pydantic import ValidationError
 
 from agents.core.errors import FileError, ManifestError
-from agents.core.manifest import FILE_NAME, Manifest, read_manifest, write_manifest
+from agents.core.manifest import FILE_NAME, Manifest
 from agents.core.prompts import RENDERING
+from agents.ensemble.manifest_file import read_manifest, write_manifest
 
 SHA = "a" * 64
 NEXT = {"kind": "next_token", "prompt": [1, 2], "candidates": [3, 4], "logprobs": [-0.5, -1.0]}
@@ -97,7 +98,7 @@ NO_PRIOR = "a prior for {n} choices must be {n} probabilities that sum to 1"
         ({"members": [member(orders=11)]}, "members.0.orders", "less than or equal to 10"),
         ({"members": [member(name="../up")]}, "members.0.name", "match pattern"),
         ({"members": [member(method="guess")]}, "members.0.method", "'letter', 'cloze', 'cloze_per_byte' or"),
-        ({"members": [member(extra=1)]}, "members.0.extra", "Extra inputs are not permitted"),
+        ({"members": [member(extra=1)]}, "members.0.extra", "extra inputs are not permitted"),
         (
             {"members": [member(probes=[{**NEXT, "logprobs": [-1.0]}])]},
             "members.0.probes.0.next_token",
@@ -157,7 +158,10 @@ def test_json_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         read_manifest(tmp_path)
-    assert str(caught.value) == f"{tmp_path / FILE_NAME}: found no such file; expected an ensemble's {FILE_NAME}"
+    assert (
+        str(caught.value)
+        == f"{tmp_path / FILE_NAME}: found no such file or directory; expected an ensemble's {FILE_NAME}"
+    )
 
 
 def test_a_manifest_cannot_be_changed() -> None:
