@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,9 +16,25 @@ def validation_error(error: ValidationError, kind: type[E], place: str, *, whole
 
     ``whole`` names the value itself, where no field of it is at fault.
     """
-    first = error.errors(include_url=False)[0]
-    field = f"{place}: {'.'.join(map(str, first['loc'])) or whole}"
-    if first["type"] == "missing":
+    problem = first_problem(error, whole)
+    field = f"{place}: {problem.field}"
+    if problem.kind == "missing":
         return kind(field, "no such field", "a value")
+    return kind(field, describe(problem.found), problem.message)
+
+
+class Problem(NamedTuple):
+    """A problem that pydantic found: its type there, the field as "a.b.0", the value, and a message in lower case."""
+
+    kind: str
+    field: str
+    found: Any
+    message: str
+
+
+def first_problem(error: ValidationError, whole: str) -> Problem:
+    """Return the first problem; ``whole`` is its field where the value itself is at fault."""
+    first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
-    return kind(field, describe(first["input"]), message[:1].lower() + message[1:])
+    field = ".".join(map(str, first["loc"])) or whole
+    return Problem(first["type"], field, first["input"], message[:1].lower() + message[1:])

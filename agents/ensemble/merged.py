@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from agents.core.errors import FileError
+from agents.core.errors import file_errors
 from agents.engines.adapter_factors import ADAPTER_CONFIG
 from agents.models.checkpoint import read_json_object
 from agents.models.store import cache_dir, disk_free, require_room
@@ -44,14 +44,11 @@ def merged_checkpoint(
     config = json.dumps(read_json_object(adapter / ADAPTER_CONFIG), sort_keys=True)
     key = hashlib.sha256(f"{base_sha256} {adapter_sha256} {config}".encode()).hexdigest()[:24]
     final = folder / f"{adapter.name}-{key}"
-    try:
+    with file_errors(folder, "a folder that can be written, below AIAC_CACHE_DIR"):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{final.name}.lock"):
             if not final.is_dir():
                 _make(base, adapter, final, free_bytes)
-    except OSError as error:
-        found = str(error.strerror or error).lower()
-        raise FileError(str(folder), found, "a folder that can be written, below AIAC_CACHE_DIR") from None
     return final
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from agents.core.errors import DiskSpaceError, FileError
+from agents.core.errors import DiskSpaceError, FileError, file_errors
 from agents.models.catalogue import ModelSpec, find_model, load_catalogue
 from agents.models.checkpoint import (
     checkpoint_folder,
@@ -110,7 +110,7 @@ class ModelStore:
         if self.is_ready(name):
             return self.folder(name)
         staging = self.root / "staging" / spec.name
-        try:
+        with file_errors(self.root, "a folder that can be written, named by AIAC_CACHE_DIR"):
             staging.mkdir(parents=True, exist_ok=True)
             self.folder(name).parent.mkdir(exist_ok=True)
             lock = FileLock(staging.with_name(f"{spec.name}.lock"))
@@ -124,12 +124,6 @@ class ModelStore:
                     self._make(spec, staging, report)
             finally:
                 lock.release()
-        except OSError as error:
-            raise FileError(
-                str(self.root),
-                f"{type(error).__name__} ({error})",
-                "a folder that can be written, named by AIAC_CACHE_DIR",
-            ) from error
         return self.folder(name)
 
     def _make(self, spec: ModelSpec, staging: Path, report: Progress) -> None:

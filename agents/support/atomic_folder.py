@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.core.errors import FileError
+from agents.core.errors import FileError, file_errors
+
+WRITABLE = "a folder that can be written"
 
 
 @contextmanager
@@ -20,28 +22,27 @@ def staged_folder(final: Path) -> Iterator[Path]:
     """
     staging = None
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
-        contents = staging / "new"
-        contents.mkdir()
-        yield contents
-        _replace(final, contents, staging / "old")
-    except (OSError, _safetensors_error()) as error:
-        found = error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-        raise FileError(str(final), found, "a folder that can be written") from None
+        with file_errors(final, WRITABLE):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+            contents = staging / "new"
+            contents.mkdir()
+            yield contents
+            _replace(final, contents, staging / "old")
+    except _safetensors_errors() as error:
+        raise FileError(str(final), str(error), WRITABLE) from None
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _safetensors_error() -> type[Exception]:
-    """What writing weights raises on a full disk; where the library is not installed nothing writes any."""
+def _safetensors_errors() -> tuple[type[Exception], ...]:
+    """The error of writing weights to a full disk; none where the library is not installed."""
     try:
         from safetensors import SafetensorError
     except ImportError:
-        return OSError
-    found: type[Exception] = SafetensorError
-    return found
+        return ()
+    return (SafetensorError,)
 
 
 def _replace(final: Path, contents: Path, old: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from agents.core.errors import describe
+from agents.core.validation import first_problem
 from agents.engines.protocol import Generation
 
 UNCHANGED_SAMPLING: Mapping[str, Any] = {
@@ -130,11 +131,10 @@ def parse(kind: type[Parsed], body: bytes) -> Parsed:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        if first["type"] == "json_invalid":
+        problem = first_problem(error, "the body")
+        if problem.kind == "json_invalid":
             raise ReplicaError(f"a body that is not JSON: {excerpt(body)}") from None
-        field = ".".join(map(str, first["loc"])) or "the body"
-        raise ReplicaError(f"JSON of another shape ({field}: {first['msg']})") from None
+        raise ReplicaError(f"JSON of another shape ({problem.field}: {problem.message})") from None
 
 
 def expect_ok(status: int, body: bytes) -> bytes:
