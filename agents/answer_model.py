@@ -99,5 +99,5 @@ class AAgent:
         return self._loaded.engine.tokenizer.decode(generation.token_ids)
 
     async def _answer(self, question: Question, deadline: Deadline) -> str:
-        verdict = await self._loaded.answerer.answer(question, deadline)
-        return json.dumps(verdict.answer.canonical(), ensure_ascii=False)
+        result = await self._loaded.answerer.answer(question, deadline)
+        return json.dumps(result.answer.canonical(), ensure_ascii=False)

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from agents.core.errors import AiacError, outcome_of
+from agents.core.errors import AiacError, codes_of
 from agents.support.command_line import INTERRUPTED
 from aiac.commands import answer, ask, bundle, check, data, doctor, export, merge, models, play, serve, train, validate
 
@@ -41,7 +41,7 @@ def run(arguments: list[str] | None = None) -> int:
         code = app(arguments, standalone_mode=False) or 0
     except AiacError as error:
         typer.echo(f"aiac: {error}", err=True)
-        return outcome_of(error).exit_code
+        return codes_of(error).exit_code
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except typer.Exit as stop:

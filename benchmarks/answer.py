@@ -25,7 +25,7 @@ from agents.core.scoring import Method
 from agents.engines.torch.engine import TransformersEngine
 from agents.ensemble.base_model import find_or_pull
 from agents.ensemble.loading import LoadedEnsemble
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 from benchmarks.in_process import BusyClock, TimedEngine, served, service_added_ms
 from benchmarks.load import Ask, closed_loop
 from benchmarks.reporting import Aims, judge, library_versions, machine, note
@@ -56,7 +56,7 @@ def ensemble_of(method: Method, engine: Any, model: str) -> tuple[LoadedEnsemble
     member = Member(name=method, method=method, orders=1 if method == "letter" else None, weight=1.0)
     voter = Voter(member, engine, PromptRenderer(engine.tokenizer))
     manifest = Manifest(name=f"bench-{method}", base=Base(model=model, sha256="0" * 64), members=[member])
-    return LoadedEnsemble(manifest, Answerer(manifest, [voter]), [Host.running(engine, [voter])]), voter
+    return LoadedEnsemble(manifest, Answerer(manifest, [voter]), [EngineSupervisor.running(engine, [voter])]), voter
 
 
 def plain_generate(model: Any, renderer: PromptRenderer, tokenizer: Any) -> Ask:

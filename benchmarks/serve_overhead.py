@@ -36,7 +36,7 @@ from agents.ensemble.base_model import find_or_pull
 from agents.ensemble.engine_kinds import placement
 from agents.ensemble.loading import find_ensemble, load_ensemble
 from agents.ensemble.manifest_file import read_manifest, write_manifest
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 from agents.support.settings import read_settings
 from benchmarks.in_process import BusyClock, served, service_added_ms, timed
 from benchmarks.load import Ask, closed_loop, http_client
@@ -84,10 +84,10 @@ async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Que
         members = [voter.member.name for voter in loaded.answerer.voters]
         async with served(loaded) as service:
             found = await compare(directly(loaded.answerer.voters), service, clock, scale, fresh)
-            if len(loaded.hosts) == 1 and len(members) > 1:
+            if len(loaded.supervisors) == 1 and len(members) > 1:
                 found["one_engine"] = await members_cost(loaded.answerer.voters, scale, fresh)
             if engine == "vllm":
-                servers = [await plain_server(host, check, len(loaded.hosts)) for host in loaded.hosts]
+                servers = [await plain_server(each, check, len(loaded.supervisors)) for each in loaded.supervisors]
         if servers:
             async with plainly(servers, check) as plain:
                 await closed_loop(plain, islice(fresh, scale.clients), scale.clients)
@@ -179,7 +179,7 @@ class PlainServer:
     expected: Sequence[tuple[str, list[float]]]
 
 
-async def plain_server(host: Host, check: Question, servers: int) -> PlainServer:
+async def plain_server(host: EngineSupervisor, check: Question, servers: int) -> PlainServer:
     """What stands for the engine of a host, which is one of ``servers`` on the same device."""
     from agents.engines.vllm.engine import VllmEngine
 

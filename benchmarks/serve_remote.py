@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 
 from agents.core.schema import Question
-from agents.engines.calls import together
 from agents.engines.remote.options import RemoteOptions
 from agents.ensemble.base_model import find_or_pull
 from agents.ensemble.loading import find_ensemble, verified_weights
 from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EnsembleWeights
+from agents.support.concurrency import run_together
 from agents.support.settings import variable
 from benchmarks.load import OpenLoop, http_client
 from benchmarks.reporting import note
@@ -55,7 +55,7 @@ class Fleet:
     async def start(self) -> None:
         """All at once, since most of a start is one thread's work. Raises as ``vllm_serving`` does."""
         note(f"starting {len(self.placed)} vllm serve")
-        self.running = await together(map(self._serving, self.placed))
+        self.running = await run_together(map(self._serving, self.placed))
 
     @contextmanager
     def in_environment(self) -> Iterator[None]:

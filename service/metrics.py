@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from agents.answering.answerer import LEFT_OUT, NOT_SERVED, Verdict
+from agents.answering.answerer import LEFT_OUT, NOT_SERVED, AnswerResult
 from agents.answering.planner import KINDS
 from agents.asking.gates.counts import GateCounts
 from agents.asking.pool.pool import PoolCount
@@ -151,7 +151,7 @@ class Metrics:
         for (topic, level), number in waiting.items():
             self._pool.labels(topic, level).set(number)
 
-    def answered(self, verdict: Verdict, seconds: float) -> None:
+    def answered(self, verdict: AnswerResult, seconds: float) -> None:
         """Counts an answer that took ``seconds`` from the request's arrival."""
         self._answers.labels("degraded" if verdict.degraded else "complete").inc()
         self._seconds.observe(seconds)

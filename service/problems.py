@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Scope
 
-from agents.core.errors import AiacError, BusyError, InputError, UnauthorizedError, describe, outcome_of
+from agents.core.errors import AiacError, BusyError, InputError, UnauthorizedError, codes_of, describe
 from service.json_http import JsonResponse
 
 MEDIA_TYPE = "application/problem+json"
@@ -48,7 +48,7 @@ class ProblemResponse(JsonResponse):
 
 def problem_response(error: AiacError, scope: Scope, **extensions: Any) -> Response:
     """The response for an error of ours: status and title from the table in ``agents.core.errors``."""
-    outcome = outcome_of(error)
+    outcome = codes_of(error)
     fields = (
         {"field": error.field, "found": error.found, "expected": error.expected}
         if isinstance(error, InputError)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from agents.answering.answerer import MemberReport, Verdict
+from agents.answering.answerer import AnswerResult, MemberReport
 from agents.asking.pool.pool import ServedQuestion
 from agents.asking.questioner import QuestionerStatus
 from agents.core.schema import LETTERS, Question
@@ -198,13 +198,13 @@ def pool(status: QuestionerStatus) -> dict[str, Any]:
     }
 
 
-def canonical(verdict: Verdict) -> dict[str, Any]:
+def canonical(verdict: AnswerResult) -> dict[str, Any]:
     """The fields of CanonicalAnswer."""
     return dict(verdict.answer.canonical())
 
 
 def detailed(
-    verdict: Verdict, question: Question, ensemble: LoadedEnsemble, elapsed_s: float, deadline_s: float
+    verdict: AnswerResult, question: Question, ensemble: LoadedEnsemble, elapsed_s: float, deadline_s: float
 ) -> dict[str, Any]:
     """The fields of DetailedAnswer; ``elapsed_s`` and ``deadline_s`` count from the request's arrival."""
     begun_ms = elapsed_s * 1000 - verdict.elapsed_ms

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agents.core.errors import FileError, InputError, describe
+from agents.core.manifest import SafeName
 from agents.core.scoring import Method
 from agents.engines.vllm.limits import RANKS
 from training.adapters.recipe import AdapterRecipe
@@ -18,7 +19,6 @@ from training.plan.curriculum import CurriculumRecipe
 from training.sources import PUZZLES
 from training.sources.files import split_files
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 RecipeModel = TypeVar("RecipeModel", bound=BaseModel)
 
 
@@ -29,7 +29,7 @@ class Strict(BaseModel):
 class MemberRecipe(Strict):
     """One adapter to train."""
 
-    name: Name
+    name: SafeName
     adapter: AdapterRecipe
     alpha_fallbacks: list[Annotated[float, Field(gt=0)]] = []
     """Alphas to start again with, in this order, when the gradient watch stops a run."""
@@ -88,7 +88,7 @@ class RunRecipe(Strict):
 class CandidateRecipe(Strict):
     """An untrained member to try: its name, its method, and for letters how many cyclic orders (None: all)."""
 
-    name: Name
+    name: SafeName
     method: Method
     orders: int | None = Field(default=None, ge=1)
 
@@ -107,7 +107,7 @@ class FitRecipe(Strict):
 class ExportRecipe(Strict):
     """An ensemble of untrained members; what `aiac export` reads."""
 
-    name: Name
+    name: SafeName
     model: str
     output: str
     members: list[CandidateRecipe] = Field(min_length=1)
@@ -134,7 +134,7 @@ class ReleaseRecipe(Strict):
 class TrainRecipe(Strict):
     """What `aiac train` reads."""
 
-    name: Name
+    name: SafeName
     model: str
     output: str
     """The ensemble's folder."""

@@ -16,7 +16,7 @@ from agents.answering.voter import Vote, Voter
 from agents.core.deadline import Deadline
 from agents.core.errors import AiacError, EngineError
 from agents.core.manifest import Manifest
-from agents.core.pooling import AnytimePool
+from agents.core.pooling import AnytimePooling
 from agents.core.schema import LETTERS, Answer, Question
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class MemberReport:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AnswerResult:
     """An answer, and what it rests on.
 
     ``degraded`` when any member was left out or cut short, or read the question without its middle.
@@ -64,7 +64,7 @@ class Verdict:
 
 @dataclass
 class _Tally:
-    pool: AnytimePool
+    pooling: AnytimePooling
     started_s: float
     votes: dict[str, Vote] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Answerer:
         """
         return 0.0 if deadline.expired else self._planner.shortfall_s(question, deadline.remaining_s())
 
-    async def answer(self, question: Question, deadline: Deadline) -> Verdict:
+    async def answer(self, question: Question, deadline: Deadline) -> AnswerResult:
         """The pool's best letter when every member asked has voted, or at the deadline, whichever comes first.
 
         Asked is what is predicted to fit: fewer orders or fewer members where not all does. With no vote at all the
@@ -117,7 +117,7 @@ class Answerer:
         planner, remaining_s = self._planner, deadline.remaining_s()
         plan = planner.plan(question, remaining_s)
         weights = {voter.member.name: voter.member.weight for voter in planner.voters}
-        tally = _Tally(AnytimePool(self._manifest.pooling, weights), started_s)
+        tally = _Tally(AnytimePooling(self._manifest.pooling, weights), started_s)
         tasks = []
         reservations = []
         for voter, reservation in planner.reserve(question, plan):
@@ -133,7 +133,7 @@ class Answerer:
             # Here too: the next question is planned before these tasks end, and one that never began would not do it.
             for reservation in reservations:
                 reservation.release()
-        pooled = tally.pool.current()
+        pooled = tally.pooling.current()
         probabilities = pooled or self._manifest.answer_prior_for(len(question.choices))
         served = [member.name for member in self._manifest.members if member.weight > 0]
         silence = {name: LEFT_OUT if remaining_s and name not in plan.steps else LATE for name in weights}
@@ -147,7 +147,7 @@ class Answerer:
             for name in dict.fromkeys([*served, *weights])
         ]
         letter = LETTERS[probabilities.index(max(probabilities))]
-        return Verdict(
+        return AnswerResult(
             answer=Answer(letter, reasoning(letter, probabilities, reports, pooled is not None)),
             probabilities=probabilities,
             members=reports,
@@ -169,7 +169,7 @@ class Answerer:
                         raise EngineError(f"member {name} gave a distribution that is not finite")
                     tally.votes[name] = vote
                     tally.voted_ms[name] = (time.perf_counter() - tally.started_s) * 1000
-                    tally.pool.report(name, vote.probabilities)
+                    tally.pooling.report(name, vote.probabilities)
         except AiacError as error:
             tally.errors[name] = str(error)
             logger.warning("member %s left out of an answer: %s", name, error)

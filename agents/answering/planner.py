@@ -26,7 +26,7 @@ KINDS: tuple[PlanKind, ...] = ("full", "fewer orders", "fewer members", "nothing
 
 
 @dataclass(frozen=True)
-class Plan:
+class VotePlan:
     """Steps by member; members that are not in it are left out."""
 
     kind: PlanKind
@@ -46,7 +46,7 @@ class Planner:
             groups.setdefault(costs.queue(voter.engine), []).append(voter)
         self._groups = list(groups.items())
 
-    def plan(self, question: Question, remaining_s: float) -> Plan:
+    def plan(self, question: Question, remaining_s: float) -> VotePlan:
         """The highest rung on every engine that is predicted to be done in ``remaining_s``, less a reserve.
 
         An engine with nothing to do is asked for its last rung even where that is not predicted to fit: it costs nobody
@@ -54,7 +54,7 @@ class Planner:
         step that would be done first is asked for if the reserve may just be enough, and otherwise nothing is.
         """
         if not self._groups or remaining_s <= 0:
-            return Plan("nothing", {})
+            return VotePlan("nothing", {})
         chosen: list[Rung] = []
         soonest: tuple[float, Offer] | None = None
         for queue, offers, ready_s in self._offers(question):
@@ -65,10 +65,10 @@ class Planner:
                 soonest = done_s, best(offers)
         if not chosen:
             alone: PlanKind = "fewer members" if len(self.voters) > 1 else "fewer orders"
-            return Plan(alone, {soonest[1].member: 1}) if soonest else Plan("nothing", {})
+            return VotePlan(alone, {soonest[1].member: 1}) if soonest else VotePlan("nothing", {})
         kind: PlanKind = max((rung.kind for rung in chosen), key=KINDS.index)
         steps = {member: n for rung in chosen for member, n in rung.steps.items()}
-        return Plan(kind if len(chosen) == len(self._groups) else "fewer members", steps)
+        return VotePlan(kind if len(chosen) == len(self._groups) else "fewer members", steps)
 
     def shortfall_s(self, question: Question, remaining_s: float) -> float:
         """Seconds until the cheapest rung of some engine would fit into ``remaining_s``; 0 when one does now."""
@@ -82,7 +82,7 @@ class Planner:
             shortfall = min(shortfall, missing_s, ready_s)
         return shortfall if self._groups else 0.0
 
-    def reserve(self, question: Question, plan: Plan) -> Iterator[tuple[Voter, Reservation]]:
+    def reserve(self, question: Question, plan: VotePlan) -> Iterator[tuple[Voter, Reservation]]:
         """The voters of a plan, each with its steps counted as outstanding."""
         size = size_of(question)
         for queue, voters in self._groups:

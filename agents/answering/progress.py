@@ -32,21 +32,21 @@ async def answer_to_file(
         task = bars.add_task("answering", total=len(rows))
         answered = await answer_rows(answerer, rows, edition, batch_size=batch_size, advance=lambda: bars.advance(task))
     write_answers(target, answered.answers(), edition, lambda text: len(tokenizer.encode_text(text)))
-    for number, verdict in enumerate(answered.verdicts, start=1):
-        if isinstance(verdict, BrokenRow):
-            console.print(f"row {number}: {verdict.reason}")
+    for number, result in enumerate(answered.results, start=1):
+        if isinstance(result, BrokenRow):
+            console.print(f"row {number}: {result.reason}")
         elif verbose:
-            console.print(f"row {number}: {verdict.answer.letter}  {verdict.answer.reasoning}")
+            console.print(f"row {number}: {result.answer.letter}  {result.answer.reasoning}")
     console.print(_summary(answered, target))
     return answered
 
 
 def _summary(answered: AnsweredFile, target: Path) -> str:
-    verdicts = [v for v in answered.verdicts if not isinstance(v, BrokenRow)]
-    letters = ", ".join(f"{k} {n}" for k, n in sorted(Counter(v.answer.letter for v in verdicts).items())) or "none"
-    slowest = max((v.elapsed_ms for v in verdicts), default=0.0) / 1000
+    results = [v for v in answered.results if not isinstance(v, BrokenRow)]
+    letters = ", ".join(f"{k} {n}" for k, n in sorted(Counter(v.answer.letter for v in results).items())) or "none"
+    slowest = max((v.elapsed_ms for v in results), default=0.0) / 1000
     return (
-        f"{len(verdicts)} answered ({letters}), {len(answered.verdicts) - len(verdicts)} broken, "
-        f"{sum(v.degraded for v in verdicts)} cut short; {answered.seconds:.1f} s in all, slowest {slowest:.2f} s\n"
+        f"{len(results)} answered ({letters}), {len(answered.results) - len(results)} broken, "
+        f"{sum(v.degraded for v in results)} cut short; {answered.seconds:.1f} s in all, slowest {slowest:.2f} s\n"
         f"{target}\n{filtered_path(target)}"
     )

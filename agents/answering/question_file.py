@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.answering.answerer import Answerer, Verdict
+from agents.answering.answerer import Answerer, AnswerResult
 from agents.core.deadline import DeadlinePolicy
 from agents.core.edition import Edition
 from agents.core.errors import FileError, file_errors
@@ -21,14 +21,14 @@ from agents.support.atomic_file import write_whole
 
 @dataclass(frozen=True)
 class AnsweredFile:
-    """One entry a row of the file: a verdict, or the reason why there is none."""
+    """One entry a row of the file: a result, or the reason why there is none."""
 
-    verdicts: list[Verdict | BrokenRow]
+    results: list[AnswerResult | BrokenRow]
     seconds: float
 
     def answers(self) -> list[dict[str, str] | None]:
         """The canonical answers, null in the place of a broken row."""
-        return [None if isinstance(v, BrokenRow) else v.answer.canonical() for v in self.verdicts]
+        return [None if isinstance(v, BrokenRow) else v.answer.canonical() for v in self.results]
 
 
 def read_question_file(path: Path) -> list[Question | BrokenRow]:
@@ -53,7 +53,7 @@ async def answer_rows(
     batch_size: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> AnsweredFile:
-    """A verdict for every row that is a question, ``batch_size`` of them at a time.
+    """A result for every row that is a question, ``batch_size`` of them at a time.
 
     Each question has the edition's seconds, less a margin, from the moment its turn comes.
     """
@@ -61,17 +61,17 @@ async def answer_rows(
     slots = asyncio.Semaphore(batch_size)
     policy = DeadlinePolicy(edition.answer_seconds)
 
-    async def one(row: Question | BrokenRow) -> Verdict | BrokenRow:
-        verdict: Verdict | BrokenRow = row if isinstance(row, BrokenRow) else await timed(row)
+    async def one(row: Question | BrokenRow) -> AnswerResult | BrokenRow:
+        result: AnswerResult | BrokenRow = row if isinstance(row, BrokenRow) else await timed(row)
         advance()
-        return verdict
+        return result
 
-    async def timed(question: Question) -> Verdict:
+    async def timed(question: Question) -> AnswerResult:
         async with slots:
             return await answerer.answer(question, policy.from_now())
 
-    verdicts = await asyncio.gather(*(one(row) for row in rows))
-    return AnsweredFile(list(verdicts), time.perf_counter() - started)
+    results = await asyncio.gather(*(one(row) for row in rows))
+    return AnsweredFile(list(results), time.perf_counter() - started)
 
 
 def filtered_path(output: Path) -> Path:

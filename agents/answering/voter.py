@@ -12,6 +12,7 @@ from agents.core.prompts import LetterPrompt, PromptRenderer
 from agents.core.schema import Question
 from agents.core.scoring import cloze_scores, distribution, letter_scores
 from agents.engines.protocol import Engine
+from agents.support.concurrency import cancel_all
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,7 @@ class Voter:
                 seen += [(tasks[task], task.result()) for task in done]
                 yield self._vote(letter_scores(seen, prior), len(seen), total, truncated)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_all(tasks)
 
     async def label_logprobs(self, question: Question, order: Order) -> list[float]:
         """Log-probs of the labels by place, with the choices shown in ``order``."""

@@ -114,29 +114,29 @@ class MissingExtraError(AiacError):
     """A dependency is not installed. The message names it and the extra that brings it (``missing_package``)."""
 
 
-class Outcome(NamedTuple):
+class ErrorCodes(NamedTuple):
     http_status: int
     exit_code: int
     title: str
 
 
-OUTCOMES: dict[type[AiacError], Outcome] = {
-    UnauthorizedError: Outcome(401, 2, "Unauthorized"),
-    UnknownQuestionError: Outcome(404, 2, "Unknown question"),
-    UnknownMatchError: Outcome(404, 2, "Unknown match"),
-    TooLargeError: Outcome(413, 2, "Request too large"),
-    InputError: Outcome(422, 2, "Invalid input"),
-    NotReadyError: Outcome(503, 1, "Not ready"),
-    BusyError: Outcome(503, 1, "Busy"),
-    EngineError: Outcome(503, 1, "Engine failure"),
-    AiacError: Outcome(500, 1, "Internal error"),
+ERROR_CODES: dict[type[AiacError], ErrorCodes] = {
+    UnauthorizedError: ErrorCodes(401, 2, "Unauthorized"),
+    UnknownQuestionError: ErrorCodes(404, 2, "Unknown question"),
+    UnknownMatchError: ErrorCodes(404, 2, "Unknown match"),
+    TooLargeError: ErrorCodes(413, 2, "Request too large"),
+    InputError: ErrorCodes(422, 2, "Invalid input"),
+    NotReadyError: ErrorCodes(503, 1, "Not ready"),
+    BusyError: ErrorCodes(503, 1, "Busy"),
+    EngineError: ErrorCodes(503, 1, "Engine failure"),
+    AiacError: ErrorCodes(500, 1, "Internal error"),
 }
 """HTTP status and exit code by class; a class that is not listed takes those of its nearest listed ancestor."""
 
 
-def outcome_of(error: AiacError) -> Outcome:
-    """The row of ``OUTCOMES`` that applies to ``error``."""
-    return next(OUTCOMES[cls] for cls in type(error).__mro__ if cls in OUTCOMES)
+def codes_of(error: AiacError) -> ErrorCodes:
+    """The row of ``ERROR_CODES`` that applies to ``error``."""
+    return next(ERROR_CODES[cls] for cls in type(error).__mro__ if cls in ERROR_CODES)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ TOLERANCE_NATS = {"float32": 1e-3, "bfloat16": 0.05}
 """How far an engine may be from a recorded log-prob, by its precision."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SafeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 LogProb = Annotated[float, Field(le=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -87,7 +87,7 @@ class Base(_Strict):
 class Member(_Strict):
     """One voter: which weights, which method, and how its vote counts."""
 
-    name: Name
+    name: SafeName
     kind: Literal["base", "adapter", "checkpoint"] = "base"
     path: str | None = None
     sha256: Sha256 | None = None
@@ -114,7 +114,7 @@ class Manifest(_Strict):
 
     schema_version: Literal[1] = 1
     rendering: int = RENDERING
-    name: Name
+    name: SafeName
     base: Base
     pooling: Pooling = "linear"
     members: list[Member] = Field(min_length=1)

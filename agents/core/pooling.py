@@ -11,7 +11,9 @@ FLOOR = 1e-12
 """The least probability a logarithmic pool reads: one member's zero must not veto all the others."""
 
 
-def pool(pooling: Pooling, distributions: Sequence[Sequence[float]], weights: Sequence[float]) -> list[float]:
+def pool_distributions(
+    pooling: Pooling, distributions: Sequence[Sequence[float]], weights: Sequence[float]
+) -> list[float]:
     """One distribution out of several over the same choices.
 
     Linear: the weighted mean of probabilities. Logarithmic: the normalised weighted geometric mean (Genest and Zidek
@@ -33,7 +35,7 @@ def pool(pooling: Pooling, distributions: Sequence[Sequence[float]], weights: Se
     return [value / scale for value in pooled]
 
 
-class AnytimePool:
+class AnytimePooling:
     """The pool of what has arrived so far. A member may report again with more evidence; its last word counts."""
 
     def __init__(self, pooling: Pooling, weights: Mapping[str, float]) -> None:
@@ -52,7 +54,7 @@ class AnytimePool:
         members = [member for member in self._reported if self._weights[member] > 0]
         if not members:
             return None
-        return pool(
+        return pool_distributions(
             self._pooling, [self._reported[member] for member in members], [self._weights[member] for member in members]
         )
 

@@ -17,7 +17,7 @@ from agents.engines.protocol import Engine
 from agents.ensemble.base_model import FindModel
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
-from agents.ensemble.supervisor import Host, MemberStatus
+from agents.ensemble.supervisor import EngineSupervisor, MemberStatus
 from agents.ensemble.weights import verified_folders, verify_base
 from agents.support.bundle import PROJECT_ROOT
 
@@ -31,39 +31,39 @@ WARM_UP = Question("Which of these is a colour?", ("Blue", "Seven", "Quickly", "
 class LoadedEnsemble:
     """An ensemble that can answer, and everything to close it."""
 
-    def __init__(self, manifest: Manifest, answerer: Answerer, hosts: Sequence[Host]) -> None:
+    def __init__(self, manifest: Manifest, answerer: Answerer, supervisors: Sequence[EngineSupervisor]) -> None:
         self.manifest = manifest
         self.answerer = answerer
-        self.hosts = hosts
+        self.supervisors = supervisors
 
     @property
     def statuses(self) -> list[MemberStatus]:
         """Every member's, in the manifest's order."""
-        by_name = {status.name: status for host in self.hosts for status in host.statuses}
+        by_name = {status.name: status for supervisor in self.supervisors for status in supervisor.statuses}
         return [by_name[member.name] for member in self.manifest.members if member.name in by_name]
 
     @property
     def measured(self) -> list[Voter]:
         """Members of weight 0, where they were asked for: they can be asked, but do not answer."""
-        return [voter for voter in _voters(self.hosts) if voter.member.weight == 0]
+        return [voter for voter in _voters(self.supervisors) if voter.member.weight == 0]
 
     @property
     def engine(self) -> Engine:
         """The first engine that runs: the one to take a tokenizer from, or to generate with. Raises NotReadyError."""
-        for host in self.hosts:
-            if host.engine is not None:
-                return host.engine
+        for supervisor in self.supervisors:
+            if supervisor.engine is not None:
+                return supervisor.engine
         raise NotReadyError(f"no engine of {self.manifest.name} runs now")
 
     async def check_health(self) -> None:
         """Returns when at least one engine can compute; raises EngineError, or NotReadyError with every reason."""
         errors = []
-        for host in self.hosts:
-            if host.engine is not None:
+        for supervisor in self.supervisors:
+            if supervisor.engine is not None:
                 try:
-                    await host.engine.check_health()
+                    await supervisor.engine.check_health()
                 except EngineError as error:
-                    errors.append(f"{host.spec.name}: {error}")
+                    errors.append(f"{supervisor.spec.name}: {error}")
                 else:
                     return
         if errors:
@@ -71,8 +71,8 @@ class LoadedEnsemble:
         raise NotReadyError("; ".join(f"{status.name}: {status.reason}" for status in self.statuses))
 
     async def close(self) -> None:
-        for host in self.hosts:
-            await host.close()
+        for supervisor in self.supervisors:
+            await supervisor.close()
 
 
 def find_ensemble(name_or_path: str) -> Path:
@@ -107,15 +107,15 @@ async def load_ensemble(
     """
     manifest, specs = await _plan(path, find_model, place, report, all_members=all_members)
     answerer = Answerer(manifest, [])
-    hosts: list[Host] = []
+    supervisors: list[EngineSupervisor] = []
 
     def renew() -> None:
-        answerer.set_voters(_voters(hosts))
+        answerer.set_voters(_voters(supervisors))
 
-    hosts += [Host(spec, renew) for spec in specs]
-    loaded = LoadedEnsemble(manifest, answerer, hosts)
+    supervisors += [EngineSupervisor(spec, renew) for spec in specs]
+    loaded = LoadedEnsemble(manifest, answerer, supervisors)
     try:
-        await _open_all(hosts, report)
+        await _open_all(supervisors, report)
         renew()
         if not answerer.voters:
             reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in loaded.statuses)
@@ -125,8 +125,8 @@ async def load_ensemble(
     except BaseException:
         await loaded.close()
         raise
-    for host in hosts:
-        host.watch()
+    for supervisor in supervisors:
+        supervisor.watch()
     return loaded
 
 
@@ -141,10 +141,10 @@ async def check_ensemble(
     manifest, specs = await _plan(path, find_model, place, report, all_members=True)
     statuses: dict[str, MemberStatus] = {}
     for spec in specs:
-        host = Host(spec, lambda: None)
-        await _open_all([host], report, tolerant=True)
-        await host.close()
-        statuses |= {status.name: status for status in host.statuses}
+        supervisor = EngineSupervisor(spec, lambda: None)
+        await _open_all([supervisor], report, tolerant=True)
+        await supervisor.close()
+        statuses |= {status.name: status for status in supervisor.statuses}
     return [statuses[member.name] for member in manifest.members]
 
 
@@ -180,22 +180,24 @@ async def verified_weights(
     return manifest, EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
 
 
-async def _open_all(hosts: Sequence[Host], report: Callable[[str], None], *, tolerant: bool = False) -> None:
+async def _open_all(
+    supervisors: Sequence[EngineSupervisor], report: Callable[[str], None], *, tolerant: bool = False
+) -> None:
     """One after the other: on a GPU each measures the memory that the ones before it have left.
 
     Raises the first EngineError when none starts, unless ``tolerant``.
     """
     failures = []
-    for host in hosts:
+    for supervisor in supervisors:
         try:
-            await host.open(report)
+            await supervisor.open(report)
         except EngineError as error:
             failures.append(error)
-            host.fail(str(error))
-            logger.error("%s is not served: %s", host.spec.name, error)
-    if len(failures) == len(hosts) and not tolerant:
+            supervisor.fail(str(error))
+            logger.error("%s is not served: %s", supervisor.spec.name, error)
+    if len(failures) == len(supervisors) and not tolerant:
         raise failures[0]
 
 
-def _voters(hosts: Sequence[Host]) -> list[Voter]:
-    return [voter for host in hosts for voter in host.voters]
+def _voters(supervisors: Sequence[EngineSupervisor]) -> list[Voter]:
+    return [voter for supervisor in supervisors for voter in supervisor.voters]

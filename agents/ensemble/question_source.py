@@ -33,10 +33,10 @@ def model_source(
 
 def writing_engine(loaded: LoadedEnsemble) -> Engine:
     """The engine that runs the bare model, or else the first that runs. Raises NotReadyError."""
-    for host in loaded.hosts:
+    for supervisor in loaded.supervisors:
         # Remote servers have an engine for each name, and only that of the base knows the bare model.
-        if host.engine is not None and None in host.spec.adapters.values():
-            return host.engine
+        if supervisor.engine is not None and None in supervisor.spec.adapters.values():
+            return supervisor.engine
     return loaded.engine
 
 

@@ -15,9 +15,9 @@ from agents.answering.voter import Voter
 from agents.core.errors import AiacError, EngineError, first_line
 from agents.core.manifest import TOLERANCE_NATS, Member, NextTokenProbe, Probe
 from agents.core.prompts import PromptRenderer
-from agents.engines.calls import together
 from agents.engines.protocol import Engine
 from agents.ensemble.placement import EngineSpec, Open
+from agents.support.concurrency import cancel_all, run_together
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class MemberStatus:
     reason: str | None = None
 
 
-class Host:
+class EngineSupervisor:
     """``voters`` and ``statuses`` are what it serves now; ``changed`` is called when they change while it is watched.
 
     It belongs to one event loop.
@@ -68,12 +68,14 @@ class Host:
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
-    def running(cls, engine: Engine, voters: Sequence[Voter], statuses: Sequence[MemberStatus] = ()) -> Host:
-        """A host of an engine that is open already, with members that need no check. It is not opened again."""
-        host = cls(EngineSpec("engine", [voter.member for voter in voters], {}, []), lambda: None)
-        host.engine, host.voters = engine, voters
-        host.statuses = statuses or [MemberStatus(voter.member.name, True, None) for voter in voters]
-        return host
+    def running(
+        cls, engine: Engine, voters: Sequence[Voter], statuses: Sequence[MemberStatus] = ()
+    ) -> EngineSupervisor:
+        """Supervise an engine that is open already, with members that need no check. It is not opened again."""
+        supervisor = cls(EngineSpec("engine", [voter.member for voter in voters], {}, []), lambda: None)
+        supervisor.engine, supervisor.voters = engine, voters
+        supervisor.statuses = statuses or [MemberStatus(voter.member.name, True, None) for voter in voters]
+        return supervisor
 
     async def open(self, report: Report = lambda stage: None) -> None:
         """Opens the engine and checks its members. Raises what the openers raise; nothing is left open then.
@@ -110,9 +112,9 @@ class Host:
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
+        # One that is done may belong to a loop that has ended.
         if self._watching is not None and not self._watching.done():
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+            await cancel_all([self._watching])
         if self.engine is not None:
             await self.engine.close()
 
@@ -225,5 +227,5 @@ async def probe_difference(member: Member, engine: Engine, adapter: str | None) 
         ]
 
     # At the same time, as questions come: in batches they take two thirds of the time of one after the other.
-    gaps = [gap for found in await together(map(gaps_of, member.probes)) for gap in found]
+    gaps = [gap for found in await run_together(map(gaps_of, member.probes)) for gap in found]
     return max([0.0, *(gap if gap == gap else float("inf") for gap in gaps)])

@@ -17,7 +17,7 @@ Progress = Callable[[str, int, int], None]
 CHUNK_BYTES = 1 << 20
 
 
-class Source(Protocol):
+class GgufSource(Protocol):
     """A place a GGUF can come from."""
 
     name: str
@@ -32,7 +32,7 @@ class Source(Protocol):
         ...
 
 
-def fetch_gguf(spec: ModelSpec, staging: Path, sources: Sequence[Source], progress: Progress) -> Path:
+def fetch_gguf(spec: ModelSpec, staging: Path, sources: Sequence[GgufSource], progress: Progress) -> Path:
     """The verified GGUF of ``spec`` in the folder ``staging``, from the first of ``sources`` with the pinned bytes.
 
     Finished work of an earlier call stays in ``staging`` and is not done again; a file with a wrong hash is deleted,

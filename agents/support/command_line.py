@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from agents.core.errors import AiacError, outcome_of
+from agents.core.errors import AiacError, codes_of
 from agents.support.missing_package import packages_named
 
 INTERRUPTED = 130
@@ -23,7 +23,7 @@ def run_reported(name: str, work: Callable[[], None], interrupted: str) -> int:
             work()
     except AiacError as error:
         sys.stderr.write(f"{name}: {error}\n")
-        return outcome_of(error).exit_code
+        return codes_of(error).exit_code
     except KeyboardInterrupt:
         sys.stderr.write(f"{name}: interrupted; {interrupted}\n")
         return INTERRUPTED

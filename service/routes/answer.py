@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from agents.answering.answerer import Verdict
+from agents.answering.answerer import AnswerResult
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import InputError, QuestionError
 from agents.core.schema import BrokenRow, Question, read_question, read_questions
@@ -51,7 +51,7 @@ class Answered:
     """A question, its answer, and the time that it had."""
 
     question: Question
-    verdict: Verdict
+    verdict: AnswerResult
     ensemble: LoadedEnsemble
     timing: RequestTime
     deadline: Deadline

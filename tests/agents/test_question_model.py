@@ -24,7 +24,7 @@ from agents.core.schema import Question, read_question
 from agents.core.token_estimate import estimate_tokens
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.question_source import LazyModel
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 from agents.question_model import NOTHING, QAgent, with_key_at
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ def model_that_writes(*drafts: str) -> tuple[LazyModel, Scribe]:
 
     async def open_ensemble() -> LoadedEnsemble:
         answerer = answerer_on(engine, member)
-        return LoadedEnsemble(manifest_of(member), answerer, [Host.running(engine, answerer.voters)])
+        return LoadedEnsemble(manifest_of(member), answerer, [EngineSupervisor.running(engine, answerer.voters)])
 
     return LazyModel(open_ensemble, OCTOBER), engine
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from service_fakes import QUESTION
 
-from agents.core.errors import InputError, ManifestError, outcome_of
+from agents.core.errors import InputError, ManifestError, codes_of
 from agents.core.manifest import Base, Manifest, Member
 from agents.ensemble.manifest_file import write_manifest
 from aiac.commands.serve import ready_message, serve
@@ -41,7 +41,7 @@ def test_a_port_in_use_is_said_first() -> None:
         with pytest.raises(InputError) as caught:
             serve(port=port, ensemble="no-such-ensemble")
     assert str(caught.value) == f"port: found {port} in use; expected a free port (--port)"
-    assert outcome_of(caught.value).exit_code == 2
+    assert codes_of(caught.value).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_load_that_fails_ends_the_command_with_its_error(ensemble: Path, capsy
     with pytest.raises(InputError) as caught:
         serve(port=0, ensemble=str(ensemble))
     assert "as the manifest records" in str(caught.value)
-    assert outcome_of(caught.value).exit_code == 2
+    assert codes_of(caught.value).exit_code == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert "aiac: verifying weights" in output.err

@@ -12,7 +12,7 @@ from agents.core.edition import load_edition
 from agents.core.errors import InputError
 from agents.core.schema import Question
 from agents.ensemble.loading import LoadedEnsemble
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 from benchmarks.model_questions import EDITION, measure
 from benchmarks.question_hardness import UNSELECTED_SEED, compared, drawn, hardest, key_probabilities, member_of
 
@@ -30,7 +30,7 @@ def test_every_draft_goes_through_the_gates_of_the_service_and_is_counted_by_the
     engine = Scribe(knows={"m": "Blue"}, drafts=("{", keyless, long, french, bare, wrong, right, right))
     member = letter_member("m", orders=None)
     answerer = answerer_on(engine, member)
-    ensemble = LoadedEnsemble(manifest_of(member), answerer, [Host.running(engine, answerer.voters)])
+    ensemble = LoadedEnsemble(manifest_of(member), answerer, [EngineSupervisor.running(engine, answerer.voters)])
     found = asyncio.run(measure(ensemble, 8, 0, load_edition(EDITION)))
     assert [(row["gate"], row["entered"], row["reasons"]) for row in found["gates"]] == [
         ("propose", 8, {}),

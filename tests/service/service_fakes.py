@@ -22,7 +22,7 @@ from agents.core.manifest import Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
 from agents.engines.protocol import Generation
 from agents.ensemble.loading import LoadedEnsemble
-from agents.ensemble.supervisor import Host, MemberStatus
+from agents.ensemble.supervisor import EngineSupervisor, MemberStatus
 from service.app import create_app
 from service.routes.matches import MakeBoard
 from service.settings import load_settings
@@ -125,7 +125,9 @@ def ensemble_on(
     renderer = PromptRenderer(engine.tokenizer)
     voters = [Voter(member, engine, renderer, member.name) for member in members if member.name not in rejected]
     known = list(statuses) or [MemberStatus(member.name, True, 0.0001) for member in members]
-    return LoadedEnsemble(manifest, Answerer(manifest, voters, costs), [Host.running(engine, voters, known)])
+    return LoadedEnsemble(
+        manifest, Answerer(manifest, voters, costs), [EngineSupervisor.running(engine, voters, known)]
+    )
 
 
 def loads(ensemble: LoadedEnsemble) -> Load:

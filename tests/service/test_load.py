@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from simulation import QueueEngine, run_virtual
 
-from agents.answering.answerer import Answerer, Verdict
+from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.cost import CostModel
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
@@ -34,7 +34,7 @@ STEPS = 7
 class Outcome:
     arrived_s: float
     seconds: float
-    verdict: Verdict | None
+    verdict: AnswerResult | None
     retry_after_s: int = 0
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.core.errors import InputError, outcome_of
+from agents.core.errors import InputError, codes_of
 from agents.support.settings import settings_table
 from service.settings import Settings, load_settings
 
@@ -44,7 +44,7 @@ def test_a_bad_value_names_the_variable(name: str, monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError) as caught:
         load_settings()
     assert str(caught.value) == f"AIAC_{name}: found '{value}'; expected {expected}"
-    assert outcome_of(caught.value).exit_code == 2
+    assert codes_of(caught.value).exit_code == 2
 
 
 def test_a_bad_override_is_found_even_when_the_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

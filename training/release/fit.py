@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.core.pooling import Pooling, pool
+from agents.core.pooling import Pooling, pool_distributions
 from agents.core.scoring import distribution
 from training.support.statistics import bootstrap_interval, negative_log_likelihood, row_nlls
 
@@ -106,7 +106,7 @@ def fit_weights(
 
     def loss(free: Any) -> float:
         weights = [float(value) for value in free]
-        return negative_log_likelihood([pool(pooling, row, weights) for row in rows], keys)
+        return negative_log_likelihood([pool_distributions(pooling, row, weights) for row in rows], keys)
 
     start = [1 / len(names)] * len(names)
     result = minimize(
@@ -159,7 +159,9 @@ def _measure(
     rows: Sequence[int],
 ) -> Candidate:
     voting = [member for member, weight in weights.items() if weight > 0]
-    pooled = [pool(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows]
+    pooled = [
+        pool_distributions(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows
+    ]
     row_keys = [keys[i] for i in rows]
     correct = sum(d.index(max(d)) == key for d, key in zip(pooled, row_keys, strict=True))
     return Candidate(name, pooling, weights, row_nlls(pooled, row_keys), correct)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.answering.answerer import Answerer, Verdict
+from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
 from training.curation.labelled_rows import KeyedRow
@@ -34,7 +34,7 @@ class Judged:
     """One row's verdict, and the distributions behind it by name (the pool's under ``POOL``)."""
 
     row: KeyedRow
-    verdict: Verdict
+    verdict: AnswerResult
     distributions: dict[str, list[float]]
 
 

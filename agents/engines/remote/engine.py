@@ -17,14 +17,15 @@ from typing import Any
 import httpx
 
 from agents.core.errors import EngineError, InputError, describe
-from agents.engines.calls import check_prompt, score_in_parts, together
+from agents.engines.checks import check_prompt
 from agents.engines.protocol import Generation
 from agents.engines.remote import wire
 from agents.engines.remote.replica import RemoteLimits, Replica
 from agents.engines.remote.replicas import Asker, RemoteStats, Replicas, shown
-from agents.engines.remote.watch import Watch
+from agents.engines.remote.watch import ServerWatch
 from agents.engines.tokenizer import ChatTokenizer
-from agents.engines.vllm.limits import MAX_CANDIDATES
+from agents.engines.vllm.limits import score_in_chunks
+from agents.support.concurrency import run_together
 
 UNKNOWN_CONTEXT_TOKENS = 4096
 """What servers that do not say how long their context is are taken to hold."""
@@ -40,7 +41,9 @@ server stays down and is tried again."""
 class RemoteEngine:
     """Implements ``protocol.Engine``. Open it with ``open``."""
 
-    def __init__(self, asker: Asker, replicas: Replicas, watch: Watch, tokenizer: ChatTokenizer, dtype: str) -> None:
+    def __init__(
+        self, asker: Asker, replicas: Replicas, watch: ServerWatch, tokenizer: ChatTokenizer, dtype: str
+    ) -> None:
         self._asker = asker
         self._replicas = replicas
         self._watch = watch
@@ -95,7 +98,9 @@ class RemoteEngine:
         async def check(asker: Asker, name: str | None) -> str | None:
             return await admit(cls(asker, replicas, watch, tokenizer, dtype), name) if admit else None
 
-        watch = Watch(replicas, base_model, adapters, others=others, limits=limits, admit=check if admit else None)
+        watch = ServerWatch(
+            replicas, base_model, adapters, others=others, limits=limits, admit=check if admit else None
+        )
         engine = cls(replicas, replicas, watch, tokenizer, dtype)
         try:
             await watch.start(startup_timeout_s)
@@ -135,9 +140,7 @@ class RemoteEngine:
     ) -> list[float]:
         # The server counts the token that it must generate.
         self._check(prompt, 1, adapter)
-        return await score_in_parts(
-            candidates, MAX_CANDIDATES, lambda part: self._score(prompt, len(prompt), part, adapter)
-        )
+        return await score_in_chunks(candidates, lambda part: self._score(prompt, len(prompt), part, adapter))
 
     async def continuation_logprobs(
         self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: str | None = None
@@ -145,7 +148,7 @@ class RemoteEngine:
         self._check(prompt, max(map(len, continuations), default=0), adapter)
         # The last token is a candidate instead of a part of the prompt: one position less to compute, and to fit.
         scored = iter(
-            await together(
+            await run_together(
                 self._score([*prompt, *continuation[:-1]], len(prompt), [continuation[-1]], adapter)
                 for continuation in continuations
                 if continuation

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from agents.core.errors import EngineError
-from agents.engines.calls import cancelled
 from agents.engines.remote import wire
 from agents.engines.remote.replicas import OneReplica
+from agents.support.concurrency import cancel_all
 
 PROMPT = [1]
 """Any: what the adapters say is thrown away."""
@@ -32,7 +32,7 @@ async def adapters_busy(server: OneReplica) -> AsyncIterator[None]:
             await server.ask(None, wire.scoring_request(PROMPT, PROMPT, with_prompt=False), bool, "score")
         yield
     finally:
-        await cancelled(busy)
+        await cancel_all(busy)
 
 
 async def _generate(server: OneReplica, adapter: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from agents.core.deadline import Clock
 from agents.core.errors import EngineError
-from agents.engines.calls import cancelled
 from agents.engines.remote.replica import Latencies, RemoteLimits, Replica, ReplicaStats, ServedModel
 from agents.engines.remote.wire import Completion, ReplicaError, RequestRefusedError
+from agents.support.concurrency import cancel_all
 
 T = TypeVar("T")
 Kind = Literal["score", "generate"]
@@ -45,7 +45,7 @@ class RemoteStats:
 
 
 class Replicas:
-    """The servers behind a remote engine. Who is up is for ``Watch`` to say, and for requests that fail."""
+    """The servers behind a remote engine. Who is up is for ``ServerWatch`` to say, and for requests that fail."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Replicas:
                             send(other)
             raise EngineError("; ".join(f"{replica.url}: {found}" for replica, found in failures.items()))
         finally:
-            await cancelled(running)
+            await cancel_all(running)
 
     def describe(self) -> str:
         """Every server, and what it serves or why it does not, as a phrase."""
@@ -144,7 +144,7 @@ class Replicas:
     async def close(self) -> None:
         """Ends what waits with EngineError. Idempotent."""
         self._closed = True
-        await cancelled(self._attempts)
+        await cancel_all(self._attempts)
         await asyncio.gather(*(replica.close() for replica in self.replicas))
 
     def _pick(self, name: str | None, excluded: Iterable[Replica]) -> Replica | None:
@@ -175,7 +175,7 @@ class Replicas:
         self._attempts.add(task)
 
         def ended(task: asyncio.Task[T]) -> None:
-            # Not in the coroutine: a task cancelled before its first step runs none of it.
+            # Not in the coroutine: a task cancel_all before its first step runs none of it.
             replica.outstanding -= 1
             self._attempts.discard(task)
 
@@ -208,7 +208,7 @@ class Replicas:
             return found
 
     def _note_abandoned(self, replica: Replica, started_s: float) -> None:
-        """A server that hangs is cancelled by deadlines long before its time-out, and would look idle, so attractive.
+        """A server that hangs is cancel_all by deadlines long before its time-out, and would look idle, so attractive.
 
         It is not marked down when it is the last one of anything: under overload everybody is slow.
         """
@@ -216,7 +216,7 @@ class Replicas:
         others_serve = all(len(self.live(name)) > 1 for name in replica.serves)
         if waited_s >= self._limits.stall_s and replica.last_answer_at_s < started_s and replica.up and others_serve:
             replica.failures += 1
-            replica.fail(f"no answer to anybody in the {waited_s:.1f} s before a request was cancelled")
+            replica.fail(f"no answer to anybody in the {waited_s:.1f} s before a request was cancel_all")
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class OneReplica:
         except ReplicaError as error:
             raise EngineError(f"{self.replica.url}: {error}") from None
         finally:
-            await cancelled([task])
+            await cancel_all([task])
 
 
 def shown(name: str | None) -> str:

@@ -10,11 +10,11 @@ from contextlib import suppress
 
 from agents.core.deadline import Clock
 from agents.core.errors import AiacError
-from agents.engines.calls import cancelled
 from agents.engines.remote.mixing import adapters_busy
 from agents.engines.remote.replica import RemoteLimits, Replica, served_models
 from agents.engines.remote.replicas import Asker, OneReplica, Replicas
 from agents.engines.remote.wire import ReplicaError
+from agents.support.concurrency import cancel_all
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ Admit = Callable[[Asker, str | None], Awaitable[str | None]]
 not serve that member, None when it may. An AiacError means that it could not be checked: it is tried again later."""
 
 
-class Watch:
+class ServerWatch:
     """Looks at every server of ``replicas`` until closed. Build it in the event loop it is used in."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Watch:
         return [name for name in self.needed if name not in listed]
 
     async def close(self) -> None:
-        await cancelled(self._tasks)
+        await cancel_all(self._tasks)
 
     async def _watch(self, replica: Replica) -> None:
         while True:

@@ -25,7 +25,7 @@ UNCHANGED_SAMPLING: Mapping[str, Any] = {
 repetition penalty of 1.1 there), and another engine would write another text."""
 
 # A log-probability of a token that is certain may come out a rounding error above zero.
-LogProb = Annotated[float, Field(le=0.01, allow_inf_nan=False)]
+ServerLogProb = Annotated[float, Field(le=0.01, allow_inf_nan=False)]
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
@@ -45,14 +45,14 @@ class RequestRefusedError(ReplicaError):
 
 
 class PromptToken(BaseModel):
-    logprob: LogProb
+    logprob: ServerLogProb
 
 
 class OutputLogprobs(BaseModel):
-    top_logprobs: list[dict[str, LogProb]] = Field(min_length=1)
+    top_logprobs: list[dict[str, ServerLogProb]] = Field(min_length=1)
 
 
-class Choice(BaseModel):
+class CompletionChoice(BaseModel):
     finish_reason: Literal["stop", "length"]
     token_ids: list[int] | None = None
     logprobs: OutputLogprobs | None = None
@@ -60,7 +60,7 @@ class Choice(BaseModel):
 
 
 class Completion(BaseModel):
-    choices: list[Choice] = Field(min_length=1, max_length=1)
+    choices: list[CompletionChoice] = Field(min_length=1, max_length=1)
 
 
 class ModelCard(BaseModel):

@@ -11,13 +11,13 @@ from typing import Any
 
 from agents.core.errors import DamagedModelError, EngineError, first_line
 from agents.engines.adapter_factors import ADAPTER_WEIGHTS, add_factors, read_factors
-from agents.engines.calls import check_adapter, check_prompt
+from agents.engines.checks import check_adapter, check_prompt
 from agents.engines.protocol import Generation
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.precision import has_bfloat16_units, on_cpu
 from agents.engines.torch.structured import SchemaCompiler
-from agents.engines.torch.worker import Counters, TorchWorker
+from agents.engines.torch.worker import TorchWorker, WorkerCounters
 from agents.support.missing_package import missing_package
 
 CACHE_TOKENS = 8192
@@ -90,7 +90,7 @@ class TransformersEngine:
         return self._max_tokens
 
     @property
-    def counters(self) -> Counters:
+    def counters(self) -> WorkerCounters:
         return self._worker.counters
 
     async def next_token_logprobs(

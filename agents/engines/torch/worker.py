@@ -31,7 +31,7 @@ GATHER_SECONDS = 0.001
 
 
 @dataclass
-class Counters:
+class WorkerCounters:
     """What the worker has done since it started; read by benchmarks and tests."""
 
     batches: int = 0
@@ -50,7 +50,7 @@ class TorchWorker:
     """Owns the models, one per adapter (None is the bare one), and the thread that runs them."""
 
     def __init__(self, models: dict[str | None, Any], *, cache_tokens: int) -> None:
-        self.counters = Counters()
+        self.counters = WorkerCounters()
         self.batch_tokens = MIN_BATCH_TOKENS
         self._slots = {adapter: _Slot(model) for adapter, model in models.items()}
         self._cache_tokens = cache_tokens

@@ -22,18 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.errors import EngineError, first_line
-from agents.engines.calls import check_adapter, check_prompt, score_in_parts, together
+from agents.engines.checks import check_adapter, check_prompt
 from agents.engines.protocol import Generation
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.vllm.arguments import engine_arguments
 from agents.engines.vllm.device import device_type, prepare_environment, require_compiler, threads_are_pinned
-from agents.engines.vllm.limits import LEAST_VERSION, MAX_CANDIDATES
+from agents.engines.vllm.limits import LEAST_VERSION, score_in_chunks
 from agents.engines.vllm.options import VllmOptions
 from agents.engines.vllm.start import engines_give_way, ready_within
+from agents.support.concurrency import run_together
 
 
 @dataclass
-class Counters:
+class SchedulerCounters:
     """What vLLM's scheduler last said of itself, and how often: once a step."""
 
     running: int = 0
@@ -51,7 +52,7 @@ class VllmEngine:
         checkpoint: Path,
         adapters: Mapping[str, Path],
         *,
-        counters: Counters,
+        counters: SchedulerCounters,
         on_cpu: bool,
     ) -> None:
         from vllm.lora.request import LoRARequest
@@ -93,7 +94,7 @@ class VllmEngine:
         on_cpu = device_type() == "cpu"
         if on_cpu:
             require_compiler()
-        counters = Counters()
+        counters = SchedulerCounters()
         arguments = engine_arguments(
             checkpoint,
             adapters or {},
@@ -131,9 +132,7 @@ class VllmEngine:
     async def next_token_logprobs(
         self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
     ) -> list[float]:
-        return await score_in_parts(
-            candidates, MAX_CANDIDATES, lambda part: self._score(prompt, len(prompt), part, adapter)
-        )
+        return await score_in_chunks(candidates, lambda part: self._score(prompt, len(prompt), part, adapter))
 
     async def continuation_logprobs(
         self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: str | None = None
@@ -144,13 +143,13 @@ class VllmEngine:
             if adapter is None or not self.on_cpu:
                 return await self._score([*prompt, *continuation[:-1]], len(prompt), continuation[-1:], adapter)
             # vLLM's CPU back end dies when it is asked for the log-probs of a prompt under an adapter.
-            parts = await together(
+            parts = await run_together(
                 self._score([*prompt, *continuation[:i]], len(prompt) + i, [token], adapter)
                 for i, token in enumerate(continuation)
             )
             return [value for part in parts for value in part]
 
-        return await together(score(continuation) for continuation in continuations)
+        return await run_together(score(continuation) for continuation in continuations)
 
     async def _score(
         self, tokens: Sequence[int], start: int, candidates: Sequence[int], adapter: str | None
@@ -265,7 +264,7 @@ def _stop_ids(engine: Any, tokenizer: ChatTokenizer) -> frozenset[int]:
     return frozenset([*ids, *([] if end is None else [int(end)])])
 
 
-def _stat_logger(counters: Counters) -> Any:
+def _stat_logger(counters: SchedulerCounters) -> Any:
     """A factory of vLLM stat loggers that keep ``counters`` up to date."""
     from vllm.v1.metrics.loggers import StatLoggerBase
 

@@ -11,7 +11,7 @@ from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member, man
 from polling import until
 from simulation import measured_costs
 
-from agents.answering.answerer import Answerer, MemberReport, Verdict
+from agents.answering.answerer import Answerer, AnswerResult, MemberReport
 from agents.answering.cost import CostModel, size_of
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
@@ -31,11 +31,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(guarded())
 
 
-def answer(answerer: Answerer, question: Question = CAPITAL, deadline: Deadline | None = None) -> Verdict:
+def answer(answerer: Answerer, question: Question = CAPITAL, deadline: Deadline | None = None) -> AnswerResult:
     return run(answerer.answer(question, deadline or Deadline.never()))
 
 
-def report_of(verdict: Verdict, name: str) -> MemberReport:
+def report_of(verdict: AnswerResult, name: str) -> MemberReport:
     return next(report for report in verdict.members if report.name == name)
 
 
@@ -54,7 +54,7 @@ def test_a_member_that_is_late_is_left_out_and_its_work_stopped() -> None:
     engine = ScriptedEngine(knows={"quick": "Madrid"}, hanging={"slow"})
     answerer = answerer_on(engine, letter_member("quick", weight=0.1), letter_member("slow", weight=0.9))
 
-    async def work() -> Verdict:
+    async def work() -> AnswerResult:
         verdict = await answerer.answer(CAPITAL, Deadline.after(SHORT_S))
         await engine.cancellation("slow").wait()
         return verdict
@@ -248,7 +248,7 @@ def test_an_answer_in_flight_keeps_the_voters_it_began_with() -> None:
     member = letter_member("one")
     answerer = Answerer(manifest_of(member), voters_on(dying, member))
 
-    async def work() -> tuple[Verdict, Verdict]:
+    async def work() -> tuple[AnswerResult, AnswerResult]:
         before = asyncio.create_task(answerer.answer(CAPITAL, Deadline.after(SHORT_S)))
         await dying.entered.wait()
         answerer.set_voters(voters_on(fresh, member))

@@ -42,23 +42,23 @@ def test_a_broken_row_is_null_in_its_place() -> None:
     answers = found.answers()
     assert answers[1] is None
     assert [entry and entry["answer"] for entry in answers] == ["B", None, "B"]
-    assert found.verdicts[1] is BROKEN
+    assert found.results[1] is BROKEN
     assert len(done) == 3
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 20])
 def test_so_many_questions_are_at_work_at_a_time(batch_size: int) -> None:
     engine = ScriptedEngine()
-    assert len(answered(engine, [CAPITAL] * 9, batch_size=batch_size).verdicts) == 9
+    assert len(answered(engine, [CAPITAL] * 9, batch_size=batch_size).results) == 9
     assert engine.most_running == min(batch_size, 9)
 
 
 def test_each_question_has_its_own_time_from_its_turn_on() -> None:
     edition = replace(EDITION, answer_seconds=MARGIN_SECONDS + 0.02)
-    verdicts = answered(ScriptedEngine(hanging={"one"}), [CAPITAL] * 3, edition=edition).verdicts
-    times_ms = [0.0 if isinstance(verdict, BrokenRow) else verdict.elapsed_ms for verdict in verdicts]
+    results = answered(ScriptedEngine(hanging={"one"}), [CAPITAL] * 3, edition=edition).results
+    times_ms = [0.0 if isinstance(verdict, BrokenRow) else verdict.elapsed_ms for verdict in results]
     assert all(15 <= elapsed_ms < 500 for elapsed_ms in times_ms)
-    assert [entry and entry["answer"] for entry in AnsweredFile(verdicts, 0).answers()] == ["C"] * 3
+    assert [entry and entry["answer"] for entry in AnsweredFile(results, 0).answers()] == ["C"] * 3
 
 
 def test_a_file_without_rows_gives_no_answers() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.pooling import FLOOR, AnytimePool, Pooling, pool
+from agents.core.pooling import FLOOR, AnytimePooling, Pooling, pool_distributions
 
 reproducibly = settings(derandomize=True, deadline=None)
 POOLINGS: list[Pooling] = ["linear", "logarithmic"]
@@ -28,7 +28,9 @@ def ensembles(draw: st.DrawFn) -> tuple[list[list[float]], list[float]]:
 def test_a_linear_pool_is_the_weighted_mean(case: tuple[list[list[float]], list[float]]) -> None:
     distributions, weights = case
     np.testing.assert_allclose(
-        pool("linear", distributions, weights), np.average(distributions, axis=0, weights=weights), rtol=1e-9
+        pool_distributions("linear", distributions, weights),
+        np.average(distributions, axis=0, weights=weights),
+        rtol=1e-9,
     )
 
 
@@ -37,17 +39,21 @@ def test_a_linear_pool_is_the_weighted_mean(case: tuple[list[list[float]], list[
 def test_a_logarithmic_pool_is_the_weighted_geometric_mean(case: tuple[list[list[float]], list[float]]) -> None:
     distributions, weights = case
     means = np.exp(np.average(np.log(distributions), axis=0, weights=weights))
-    np.testing.assert_allclose(pool("logarithmic", distributions, weights), means / means.sum(), rtol=1e-9)
+    np.testing.assert_allclose(
+        pool_distributions("logarithmic", distributions, weights), means / means.sum(), rtol=1e-9
+    )
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_only_the_ratio_of_weights_counts(pooling: Pooling) -> None:
     distributions = [[0.9, 0.1], [0.2, 0.8]]
-    np.testing.assert_allclose(pool(pooling, distributions, [3, 1]), pool(pooling, distributions, [0.3, 0.1]))
+    np.testing.assert_allclose(
+        pool_distributions(pooling, distributions, [3, 1]), pool_distributions(pooling, distributions, [0.3, 0.1])
+    )
 
 
 def test_one_members_zero_does_not_veto_the_others() -> None:
-    found = pool("logarithmic", [[1.0, 0.0], [0.01, 0.99]], [1, 9])
+    found = pool_distributions("logarithmic", [[1.0, 0.0], [0.01, 0.99]], [1, 9])
     expected = np.exp(np.average(np.log([[1.0, FLOOR], [0.01, 0.99]]), axis=0, weights=[1, 9]))
     np.testing.assert_allclose(found, expected / expected.sum())
     assert found[1] > 0.5
@@ -59,7 +65,7 @@ def test_there_must_be_something_to_pool(
     pooling: Pooling, distributions: list[list[float]], weights: list[float]
 ) -> None:
     with pytest.raises(ValueError, match="nothing of positive weight to pool"):
-        pool(pooling, distributions, weights)
+        pool_distributions(pooling, distributions, weights)
 
 
 @reproducibly
@@ -70,10 +76,10 @@ def test_the_order_of_arrival_does_not_matter(
     distributions, weights = case
     names = [f"m{i}" for i in range(len(weights))]
     arrivals = data.draw(st.permutations(range(len(weights))))
-    arriving = AnytimePool(pooling, dict(zip(names, weights, strict=True)))
+    arriving = AnytimePooling(pooling, dict(zip(names, weights, strict=True)))
     for i in arrivals:
         arriving.report(names[i], distributions[i])
-    assert arriving.current() == pool(pooling, distributions, weights)
+    assert arriving.current() == pool_distributions(pooling, distributions, weights)
 
 
 @reproducibly
@@ -81,7 +87,7 @@ def test_the_order_of_arrival_does_not_matter(
 def test_a_members_last_report_counts(case: tuple[list[list[float]], list[float]], pooling: Pooling) -> None:
     distributions, weights = case
     weighted = {f"m{i}": weight for i, weight in enumerate(weights)}
-    revised, direct = AnytimePool(pooling, weighted), AnytimePool(pooling, weighted)
+    revised, direct = AnytimePooling(pooling, weighted), AnytimePooling(pooling, weighted)
     for i, values in enumerate(distributions):
         revised.report(f"m{i}", values[::-1])
     for i, values in enumerate(distributions):
@@ -92,7 +98,7 @@ def test_a_members_last_report_counts(case: tuple[list[list[float]], list[float]
 
 
 def test_those_that_have_not_reported_do_not_weigh() -> None:
-    arriving = AnytimePool("linear", {"early": 0.1, "late": 0.9})
+    arriving = AnytimePooling("linear", {"early": 0.1, "late": 0.9})
     assert arriving.current() is None
     arriving.report("early", [0.3, 0.7])
     assert arriving.current() == pytest.approx([0.3, 0.7])
@@ -100,7 +106,7 @@ def test_those_that_have_not_reported_do_not_weigh() -> None:
 
 
 def test_a_member_of_no_weight_says_nothing_alone() -> None:
-    arriving = AnytimePool("linear", {"measured": 0.0, "voting": 1.0})
+    arriving = AnytimePooling("linear", {"measured": 0.0, "voting": 1.0})
     arriving.report("measured", [1.0, 0.0])
     assert arriving.current() is None
     arriving.report("voting", [0.25, 0.75])
@@ -109,4 +115,4 @@ def test_a_member_of_no_weight_says_nothing_alone() -> None:
 
 def test_a_member_without_a_weight_is_unknown() -> None:
     with pytest.raises(KeyError, match="stranger"):
-        AnytimePool("linear", {"known": 1.0}).report("stranger", [1.0])
+        AnytimePooling("linear", {"known": 1.0}).report("stranger", [1.0])

@@ -8,7 +8,7 @@ import pytest
 from agent_fakes import ScriptedEngine, letter_member, manifest_of
 from char_tokenizer import CharTokenizer
 
-from agents.answering.answerer import Answerer, Verdict
+from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
 from agents.core.manifest import Method
@@ -65,7 +65,7 @@ def test_an_answer_from_a_cut_question_is_flagged(method: Method, orders: int | 
     member = letter_member("m", orders=orders).model_copy(update={"method": method})
     engine = ScriptedEngine(knows={None: "green"}, max_tokens=200)
 
-    def answer(question: Question) -> Verdict:
+    def answer(question: Question) -> AnswerResult:
         voter = Voter(member, engine, PromptRenderer(engine.tokenizer, engine.max_tokens))
         return asyncio.run(Answerer(manifest_of(member), [voter]).answer(question, Deadline.never()))
 

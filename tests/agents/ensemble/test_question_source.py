@@ -18,20 +18,20 @@ from agents.core.topics import Topic
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.placement import EngineSpec
 from agents.ensemble.question_source import LazyModel, model_source, writing_engine
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 
 EDITION = load_edition("feb2026_iitd")
 
 
 def loaded_on(engine: ScriptedEngine, member: Member | None = None) -> LoadedEnsemble:
     member = member or letter_member("letters")
-    return LoadedEnsemble(manifest_of(member), answerer_on(engine, member), [Host.running(engine, [])])
+    return LoadedEnsemble(manifest_of(member), answerer_on(engine, member), [EngineSupervisor.running(engine, [])])
 
 
-def host_of(engine: Any, *adapters: str | None) -> Host:
-    host = Host(EngineSpec("engine", [], {str(name): name for name in adapters}, []), lambda: None)
-    host.engine = engine
-    return host
+def supervisor_of(engine: Any, *adapters: str | None) -> EngineSupervisor:
+    supervisor = EngineSupervisor(EngineSpec("engine", [], {str(name): name for name in adapters}, []), lambda: None)
+    supervisor.engine = engine
+    return supervisor
 
 
 def test_it_covers_any_line_and_its_key_gate_asks_the_ensemble_that_is_loaded_by_then():
@@ -77,13 +77,13 @@ def test_the_bare_model_writes_wherever_its_engine_stands():
     tuned, bare, gone = WritingEngine(), WritingEngine(), None
     manifest, answerer = manifest_of(letter_member("m")), answerer_on(ScriptedEngine(), letter_member("m"))
 
-    def writes(*hosts: Host) -> Any:
-        return writing_engine(LoadedEnsemble(manifest, answerer, hosts))
+    def writes(*supervisors: EngineSupervisor) -> Any:
+        return writing_engine(LoadedEnsemble(manifest, answerer, supervisors))
 
-    assert writes(host_of(tuned, "tuned"), host_of(bare, "other", None)) is bare
-    assert writes(host_of(gone, None), host_of(tuned, "tuned")) is tuned
+    assert writes(supervisor_of(tuned, "tuned"), supervisor_of(bare, "other", None)) is bare
+    assert writes(supervisor_of(gone, None), supervisor_of(tuned, "tuned")) is tuned
     with pytest.raises(NotReadyError, match="no engine of fake runs now"):
-        writes(host_of(gone, None))
+        writes(supervisor_of(gone, None))
 
 
 def test_a_lazy_model_is_opened_once_and_closed_if_it_was():

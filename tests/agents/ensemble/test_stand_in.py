@@ -13,7 +13,7 @@ from agents.asking.gates.hardness import HardnessGate
 from agents.core.manifest import Member
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.stand_in import stand_in
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 
 
 def loaded_with(engine: ScriptedEngine, *members: Member) -> LoadedEnsemble:
@@ -21,7 +21,7 @@ def loaded_with(engine: ScriptedEngine, *members: Member) -> LoadedEnsemble:
     return LoadedEnsemble(
         manifest_of(*members),
         answerer_on(engine, *served),
-        [Host.running(engine, voters_on(engine, *members))],
+        [EngineSupervisor.running(engine, voters_on(engine, *members))],
     )
 
 

@@ -12,7 +12,7 @@ from agents.core.errors import EngineError, InputError
 from agents.core.manifest import NextTokenProbe
 from agents.engines.protocol import Engine
 from agents.ensemble.placement import EngineSpec, Open
-from agents.ensemble.supervisor import CHECK_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Host
+from agents.ensemble.supervisor import CHECK_SECONDS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, EngineSupervisor
 
 PROBE = NextTokenProbe(prompt=[1], candidates=[65, 66], logprobs=[-1.0, -1.0])
 MEMBER = letter_member("tuned", probes=[PROBE])
@@ -53,7 +53,7 @@ class RoundingEngine(ScriptedEngine):
 
 
 class Ward:
-    """A host on engines that a test makes, and a clock that only counts what was slept."""
+    """A supervisor on engines that a test makes, and a clock that only counts what was slept."""
 
     def __init__(self, *openings: Engine | Exception) -> None:
         self.openings = list(openings)
@@ -62,7 +62,9 @@ class Ward:
         self.asleep = asyncio.Semaphore(0)
         self.wake = asyncio.Semaphore(0)
         spec = EngineSpec("base", [MEMBER], {"tuned": None}, [self.opener()])
-        self.host = Host(spec, lambda: self.changes.append(len(self.host.voters)), self.sleep, health_timeout_s=0.05)
+        self.supervisor = EngineSupervisor(
+            spec, lambda: self.changes.append(len(self.supervisor.voters)), self.sleep, health_timeout_s=0.05
+        )
 
     def opener(self) -> Open:
         async def open_next() -> Engine:
@@ -89,8 +91,8 @@ class Ward:
 
 
 async def watched(ward: Ward) -> None:
-    await ward.host.open()
-    ward.host.watch()
+    await ward.supervisor.open()
+    ward.supervisor.watch()
     await ward.until_asleep()
 
 
@@ -101,7 +103,7 @@ def test_a_healthy_engine_is_left_alone() -> None:
         await ward.pass_time()
         assert ward.slept == [CHECK_SECONDS, CHECK_SECONDS]
         assert ward.changes == []
-        await ward.host.close()
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -115,13 +117,13 @@ def test_a_dead_engine_loses_its_members_and_gets_them_back_when_it_is_well() ->
         await ward.pass_time()
         assert first.closed
         assert ward.changes == [0]
-        assert [(s.ready, s.reason) for s in ward.host.statuses] == [(False, "its process ended")]
+        assert [(s.ready, s.reason) for s in ward.supervisor.statuses] == [(False, "its process ended")]
         await ward.pass_time()
         assert ward.changes == [0, 1]
-        assert ward.host.engine is second
-        assert [(s.ready, s.reason) for s in ward.host.statuses] == [(True, None)]
+        assert ward.supervisor.engine is second
+        assert [(s.ready, s.reason) for s in ward.supervisor.statuses] == [(True, None)]
         assert ward.slept == [CHECK_SECONDS, FIRST_PAUSE_SECONDS, CHECK_SECONDS]
-        await ward.host.close()
+        await ward.supervisor.close()
         assert second.closed
 
     asyncio.run(story())
@@ -138,11 +140,11 @@ def test_pauses_double_up_to_a_longest_one() -> None:
         for _ in range(failures + 1):
             await ward.pass_time()
         assert ward.slept[1:] == [min(2.0**i, LONGEST_PAUSE_SECONDS) for i in range(failures + 1)]
-        assert ward.host.statuses[0].reason == "no memory"
+        assert ward.supervisor.statuses[0].reason == "no memory"
         await ward.pass_time()
-        assert ward.host.statuses[0].ready
-        assert ward.host.restarts == failures + 1
-        await ward.host.close()
+        assert ward.supervisor.statuses[0].ready
+        assert ward.supervisor.restarts == failures + 1
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -155,9 +157,9 @@ def test_an_engine_that_comes_back_with_other_numbers_does_not_serve() -> None:
         first.dead = True
         await ward.pass_time()
         await ward.pass_time()
-        assert ward.host.voters == []
-        assert "differs from its golden probes by 1.0000 nats" in str(ward.host.statuses[0].reason)
-        await ward.host.close()
+        assert ward.supervisor.voters == []
+        assert "differs from its golden probes by 1.0000 nats" in str(ward.supervisor.statuses[0].reason)
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -166,14 +168,14 @@ def test_an_engine_that_did_not_start_is_tried_again() -> None:
     async def story() -> None:
         ward = Ward(EngineError("no device"), MortalEngine())
         with pytest.raises(EngineError):
-            await ward.host.open()
-        ward.host.fail("no device")
-        ward.host.watch()
+            await ward.supervisor.open()
+        ward.supervisor.fail("no device")
+        ward.supervisor.watch()
         await ward.until_asleep()
         await ward.pass_time()
         await ward.pass_time()
-        assert ward.host.statuses[0].ready
-        await ward.host.close()
+        assert ward.supervisor.statuses[0].ready
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -186,12 +188,12 @@ def test_an_error_nobody_expected_is_a_reason_and_not_the_end_of_the_watch() -> 
         first.dead = True
         await ward.pass_time()
         await ward.pass_time()
-        assert ward.host.statuses[0].reason == "unexpected ValueError at its start"
+        assert ward.supervisor.statuses[0].reason == "unexpected ValueError at its start"
         await ward.pass_time()
-        assert ward.host.statuses[0].reason == "disk: found full; expected room"
+        assert ward.supervisor.statuses[0].reason == "disk: found full; expected room"
         await ward.pass_time()
-        assert ward.host.statuses[0].ready
-        await ward.host.close()
+        assert ward.supervisor.statuses[0].ready
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -203,10 +205,10 @@ def test_an_engine_that_does_not_answer_a_health_check_counts_as_dead() -> None:
         await watched(ward)
         first.hung = True
         await ward.pass_time()
-        assert ward.host.statuses[0].reason == "no answer to a health check within 0.05 s"
+        assert ward.supervisor.statuses[0].reason == "no answer to a health check within 0.05 s"
         await ward.pass_time()
-        assert ward.host.engine is second
-        await ward.host.close()
+        assert ward.supervisor.engine is second
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -218,10 +220,10 @@ def test_an_unexpected_error_of_a_health_check_counts_as_death() -> None:
         await watched(ward)
         first.surprise = OSError("bad file descriptor")
         await ward.pass_time()
-        assert ward.host.statuses[0].reason == "unexpected OSError at its health check: bad file descriptor"
+        assert ward.supervisor.statuses[0].reason == "unexpected OSError at its health check: bad file descriptor"
         await ward.pass_time()
-        assert ward.host.engine is second
-        await ward.host.close()
+        assert ward.supervisor.engine is second
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
@@ -235,15 +237,15 @@ def test_a_dead_engine_that_cannot_be_closed_is_opened_again_all_the_same() -> N
         await ward.pass_time()  # dropped, and the watch goes on
         await ward.pass_time()  # it looks again and finds nothing that runs
         await ward.pass_time()
-        assert ward.host.engine is second
-        assert ward.host.statuses[0].ready
-        await ward.host.close()
+        assert ward.supervisor.engine is second
+        assert ward.supervisor.statuses[0].ready
+        await ward.supervisor.close()
 
     asyncio.run(story())
 
 
-def two_precisions(fast: list[Engine], exact: Engine | Exception) -> Host:
-    """A host of two members; its first opener takes one engine after the other from ``fast``."""
+def two_precisions(fast: list[Engine], exact: Engine | Exception) -> EngineSupervisor:
+    """A supervisor of two members; its first opener takes one engine after the other from ``fast``."""
 
     async def open_fast() -> Engine:
         return fast.pop(0)
@@ -255,27 +257,27 @@ def two_precisions(fast: list[Engine], exact: Engine | Exception) -> Host:
 
     members = [letter_member(name, probes=[PROBE]) for name in ("sound", "rough")]
     adapters = {member.name: member.name for member in members}
-    return Host(EngineSpec("base", members, adapters, [open_fast, open_exact]), lambda: None)
+    return EngineSupervisor(EngineSpec("base", members, adapters, [open_fast, open_exact]), lambda: None)
 
 
 def test_a_precision_that_misses_a_probe_gives_way_to_the_exact_one() -> None:
     fast, exact = RoundingEngine("rough"), ScriptedEngine()
-    host = two_precisions([fast], exact)
-    asyncio.run(host.open())
+    supervisor = two_precisions([fast], exact)
+    asyncio.run(supervisor.open())
     assert fast.closed
-    assert host.engine is exact
-    assert [status.ready for status in host.statuses] == [True, True]
+    assert supervisor.engine is exact
+    assert [status.ready for status in supervisor.statuses] == [True, True]
 
 
 def test_where_the_exact_engine_does_not_open_the_one_before_serves_whoever_passed() -> None:
     first, again = RoundingEngine("rough"), RoundingEngine("rough")
-    host = two_precisions([first, again], EngineError("no room for 8 GB"))
-    asyncio.run(host.open())
+    supervisor = two_precisions([first, again], EngineError("no room for 8 GB"))
+    asyncio.run(supervisor.open())
     assert first.closed
-    assert host.engine is again
+    assert supervisor.engine is again
     assert not again.closed
-    assert [voter.member.name for voter in host.voters] == ["sound"]
-    sound, rough = host.statuses
+    assert [voter.member.name for voter in supervisor.voters] == ["sound"]
+    sound, rough = supervisor.statuses
     assert sound.ready
     assert (rough.ready, rough.reason) == (
         False,
@@ -285,8 +287,8 @@ def test_where_the_exact_engine_does_not_open_the_one_before_serves_whoever_pass
 
 def test_nothing_is_opened_again_for_nobody() -> None:
     first = RoundingEngine("sound", "rough")
-    host = two_precisions([first], EngineError("no room for 8 GB"))
+    supervisor = two_precisions([first], EngineError("no room for 8 GB"))
     with pytest.raises(EngineError, match="no room for 8 GB"):
-        asyncio.run(host.open())
+        asyncio.run(supervisor.open())
     assert first.closed
-    assert host.engine is None
+    assert supervisor.engine is None

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from agents.answering.answerer import Answerer, MemberReport, Verdict
+from agents.answering.answerer import Answerer, AnswerResult, MemberReport
 from agents.answering.voter import Vote
 from agents.core.manifest import Base, Manifest, Member
 from agents.core.schema import LETTERS, Answer, Question
@@ -28,7 +28,7 @@ def judged(source: str, key: int, pool: list[float], member: list[float] | None,
     vote = None if member is None else Vote([0.0] * len(member), member, 1, 1)
     report = MemberReport("letters", vote, None if vote else "late")
     letter = LETTERS[pool.index(max(pool))]
-    verdict = Verdict(Answer(letter), pool, [report], elapsed_ms, degraded=member is None)
+    verdict = AnswerResult(Answer(letter), pool, [report], elapsed_ms, degraded=member is None)
     return Judged(KeyedRow(source, question, key), verdict, {POOL: pool, **({"letters": member} if member else {})})
 
 

@@ -26,7 +26,7 @@ from agents.engines.vllm.options import VllmOptions
 from agents.ensemble.loading import find_ensemble
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.placement import EnsembleWeights
-from agents.ensemble.supervisor import Host
+from agents.ensemble.supervisor import EngineSupervisor
 from agents.ensemble.vllm_placement import place_on_vllm
 from benchmarks.sample_questions import questions
 
@@ -47,7 +47,7 @@ SCHEMA = {
 
 @pytest.fixture(scope="module")
 def changed() -> asyncio.Event:
-    """Set when what the host serves has changed."""
+    """Set when what the supervisor serves has changed."""
     return asyncio.Event()
 
 
@@ -57,21 +57,23 @@ def manifest() -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def host(default_checkpoint: Path, manifest: Manifest, changed: asyncio.Event, loop: asyncio.Runner) -> Iterator[Host]:
+def supervisor(
+    default_checkpoint: Path, manifest: Manifest, changed: asyncio.Event, loop: asyncio.Runner
+) -> Iterator[EngineSupervisor]:
     """Of the default ensemble, open."""
     weights = EnsembleWeights(manifest.base.model, default_checkpoint, manifest.base.sha256, manifest.members, {})
     [spec] = place_on_vllm(OPTIONS, dtype="float32")(weights)
-    host = Host(spec, changed.set)
-    loop.run(host.open())
-    yield host
-    loop.run(host.close())
+    supervisor = EngineSupervisor(spec, changed.set)
+    loop.run(supervisor.open())
+    yield supervisor
+    loop.run(supervisor.close())
 
 
 @pytest.fixture(scope="module")
-def engine(host: Host) -> VllmEngine:
-    """The host's, until the last test kills it."""
-    assert isinstance(host.engine, VllmEngine)
-    return host.engine
+def engine(supervisor: EngineSupervisor) -> VllmEngine:
+    """The supervisor's, until the last test kills it."""
+    assert isinstance(supervisor.engine, VllmEngine)
+    return supervisor.engine
 
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
@@ -107,9 +109,9 @@ def test_after_a_cancellation_vllm_counts_no_running_request(engine: VllmEngine,
 
 
 def test_answers_that_are_given_up_leave_nothing_running_or_waiting_in_vllm(
-    host: Host, engine: VllmEngine, manifest: Manifest, loop: asyncio.Runner
+    supervisor: EngineSupervisor, engine: VllmEngine, manifest: Manifest, loop: asyncio.Runner
 ) -> None:
-    answerer, counters = Answerer(manifest, host.voters), engine.counters
+    answerer, counters = Answerer(manifest, supervisor.voters), engine.counters
 
     async def story() -> None:
         asked = islice(questions(seed=3), 80)
@@ -142,22 +144,22 @@ def engine_processes() -> set[int]:
 
 
 def test_a_killed_engine_is_seen_and_its_members_come_back_checked(
-    engine: VllmEngine, host: Host, changed: asyncio.Event, loop: asyncio.Runner
+    engine: VllmEngine, supervisor: EngineSupervisor, changed: asyncio.Event, loop: asyncio.Runner
 ) -> None:
     async def story() -> None:
-        assert [status.ready for status in host.statuses] == [True]
-        host.watch()
+        assert [status.ready for status in supervisor.statuses] == [True]
+        supervisor.watch()
         writing = asyncio.create_task(engine.generate(PROMPT, max_tokens=900))
         for process in engine_processes():
             os.kill(process, signal.SIGKILL)
         with pytest.raises(EngineError, match="stopped"):
             await asyncio.wait_for(writing, 60)
         await asyncio.wait_for(changed.wait(), 60)
-        assert [status.ready for status in host.statuses] == [False]
+        assert [status.ready for status in supervisor.statuses] == [False]
         changed.clear()
         await asyncio.wait_for(changed.wait(), 300)
-        assert [status.ready for status in host.statuses] == [True]
-        assert host.restarts == 1
-        assert host.engine is not engine
+        assert [status.ready for status in supervisor.statuses] == [True]
+        assert supervisor.restarts == 1
+        assert supervisor.engine is not engine
 
     loop.run(story())

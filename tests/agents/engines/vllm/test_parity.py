@@ -25,7 +25,7 @@ from agents.ensemble.loading import find_ensemble
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EngineSpec
-from agents.ensemble.supervisor import Host, MemberStatus, check_member
+from agents.ensemble.supervisor import EngineSupervisor, MemberStatus, check_member
 
 pytestmark = [
     pytest.mark.model,
@@ -128,4 +128,4 @@ def test_a_truncated_checkpoint_is_not_served(
     start = partial(asyncio.to_thread, VllmEngine.load, merged, dtype="float32", options=OPTIONS)
     spec = EngineSpec("dora", [dora], {"dora": None}, [start])
     with pytest.raises(EngineError, match=r"vLLM did not start on .*dora"):
-        loop.run(Host(spec, lambda: None).open())
+        loop.run(EngineSupervisor(spec, lambda: None).open())

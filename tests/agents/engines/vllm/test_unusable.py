@@ -91,13 +91,14 @@ CHECK = """
 import asyncio
 from pathlib import Path
 from types import SimpleNamespace
-from agents.engines.vllm.engine import Counters, VllmEngine
+from agents.engines.vllm.engine import SchedulerCounters, VllmEngine
 from agents.ensemble.supervisor import check_member
 from agents.core.manifest import Member, NextTokenProbe
 
 model = SimpleNamespace(dtype="torch.float32", max_model_len=64, try_get_generation_config=dict)
 tokenizer = SimpleNamespace(hf=SimpleNamespace(eos_token_id=None))
-engine = VllmEngine(SimpleNamespace(model_config=model), tokenizer, Path(), {}, counters=Counters(), on_cpu=False)
+counters = SchedulerCounters()
+engine = VllmEngine(SimpleNamespace(model_config=model), tokenizer, Path(), {}, counters=counters, on_cpu=False)
 probe = NextTokenProbe(prompt=[1], candidates=[2], logprobs=[-1.0])
 print(asyncio.run(check_member(Member(name="m", method="letter", weight=1, probes=[probe]), engine, None)).reason)
 """
