@@ -7,102 +7,19 @@ attribute`` for attributes with an order. Questions: ``who e``, ``what e attribu
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain, combinations, permutations, product
+from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 from puzzles.clue_puzzles import draw_clues, prove_by_models, weighted_order
 from puzzles.family import Proof, Text
 from puzzles.fingerprint import fingerprint
+from puzzles.matching.frame import MatchingFrame, matching_frame
+from puzzles.matching.structure import Clue, MatchingPuzzle
 from puzzles.matching.text import ATTRIBUTES, CLASHES, Entity, Speaker
-from puzzles.model_checking import ModelSpace
-from puzzles.puzzle import ProofError
 from puzzles.words import listed, people, sentence
 
 MAX_CLUES = 7
-MAX_PEOPLE = 5
-MAX_ATTRIBUTES = 2
-
-Clue = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class MatchingPuzzle:
-    """A matching puzzle's structure."""
-
-    kinds: tuple[str, ...]
-    """Attributes, by name."""
-    values: tuple[tuple[str, ...], ...]
-    """The people's names, then each attribute's values, in their order where they have one."""
-    clues: tuple[Clue, ...]
-    question: tuple[Any, ...]
-    choices: tuple[Any, ...]
-    """People or values by place; for ``pair`` two entities each."""
-    key: int
-    wording: int
-
-
-class Frame:
-    """Who can have what. A model gives, attribute by attribute, each person's value."""
-
-    def __init__(self, people: int, attributes: int) -> None:
-        self.people, self.attributes = people, attributes
-        orders = list(permutations(range(people)))
-        self.space = ModelSpace(tuple(chain(*model)) for model in product(orders, repeat=attributes))
-        self._masks: dict[Clue, int] = {}
-
-    def holder(self, entity: Entity, person: int) -> int:
-        """The models in which ``person`` has ``entity``."""
-        attribute, value = entity
-        if attribute == 0:
-            return self.space.everything if value == person else 0
-        return self.space.atom((attribute - 1) * self.people + person, value)
-
-    def mask(self, clue: Clue) -> int:
-        """The models in which ``clue`` holds. Raises KeyError for a kind that does not exist."""
-        if clue not in self._masks:
-            kinds: dict[str, Callable[..., int]] = {
-                "is": self._is,
-                "not": self._not,
-                "either": self._either,
-                "later": self._later,
-                "next": self._next,
-            }
-            self._masks[clue] = kinds[clue[0]](*clue[1:])
-        return self._masks[clue]
-
-    def _is(self, e: Entity, f: Entity) -> int:
-        found = 0
-        for person in range(self.people):
-            found |= self.holder(e, person) & self.holder(f, person)
-        return found
-
-    def _not(self, e: Entity, f: Entity) -> int:
-        return self.space.everything & ~self._is(e, f)
-
-    def _either(self, e: Entity, f: Entity, g: Entity) -> int:
-        return self._is(e, f) | self._is(e, g)
-
-    def _compared(self, e: Entity, f: Entity, attribute: int, pairs: Iterable[tuple[int, int]]) -> int:
-        found = 0
-        for low, high in pairs:
-            found |= self._is(e, (attribute, high)) & self._is(f, (attribute, low))
-        return found
-
-    def _later(self, e: Entity, f: Entity, attribute: int) -> int:
-        return self._compared(e, f, attribute, combinations(range(self.people), 2))
-
-    def _next(self, e: Entity, f: Entity, attribute: int) -> int:
-        return self._compared(e, f, attribute, ((v, v + 1) for v in range(self.people - 1)))
-
-
-@lru_cache(maxsize=8)
-def _frame(people: int, attributes: int) -> Frame:
-    if people > MAX_PEOPLE or attributes > MAX_ATTRIBUTES:
-        raise ProofError(f"people: found {people} with {attributes} attributes; expected at most {MAX_PEOPLE} with two")
-    return Frame(people, attributes)
 
 
 class Matching:
@@ -116,12 +33,12 @@ class Matching:
     def draw(self, rng: random.Random, low: float, high: float) -> MatchingPuzzle | None:
         number, attributes = rng.choice(_sizes(low))
         kinds = self._kinds(rng, attributes)
-        frame = _frame(number, attributes)
+        frame = matching_frame(number, attributes)
         solution = 1 << rng.randrange(len(frame.space))
         statements = ((clue, frame.mask(clue), weight) for clue, weight in self._candidates(frame, kinds, rng))
         candidates = weighted_order(rng, (item for item in statements if item[1] & solution))
         question = self._question(frame, rng)
-        offered = {value: _holds(frame, question, value) for value in _values(frame, question)}
+        offered = {value: frame.holds(question, value) for value in frame.values(question)}
         keys = [value for value, mask in offered.items() if mask & solution]
         drawn = draw_clues(rng, candidates, offered, rng.choice(keys), "is", frame.space.everything, MAX_CLUES)
         if drawn is None or _repeats_a_pair(drawn.clues):
@@ -143,9 +60,9 @@ class Matching:
 
     def prove(self, structure: MatchingPuzzle) -> Proof:
         """A step is a clue, or a second person that the question goes through; an alternative a way to match."""
-        frame = _frame(len(structure.values[0]), len(structure.kinds))
+        frame = matching_frame(len(structure.values[0]), len(structure.kinds))
         masks = [frame.mask(clue) for clue in structure.clues]
-        choices = [_holds(frame, structure.question, value) for value in structure.choices]
+        choices = [frame.holds(structure.question, value) for value in structure.choices]
         through = structure.question[0] == "what" and structure.question[1][0] != 0
         return prove_by_models(frame.space, masks, choices, structure.key, "is", len(masks) + through)
 
@@ -203,7 +120,7 @@ class Matching:
                 return kinds
 
     @staticmethod
-    def _candidates(frame: Frame, kinds: tuple[str, ...], rng: random.Random) -> Iterator[tuple[Clue, float]]:
+    def _candidates(frame: MatchingFrame, kinds: tuple[str, ...], rng: random.Random) -> Iterator[tuple[Clue, float]]:
         number = frame.people
         entities = [(a, v) for a in range(frame.attributes + 1) for v in range(number)]
         for e, f in product(entities, repeat=2):
@@ -217,7 +134,7 @@ class Matching:
                     yield ("next", e, f, attribute), 0.6
 
     @staticmethod
-    def _question(frame: Frame, rng: random.Random) -> tuple[Any, ...]:
+    def _question(frame: MatchingFrame, rng: random.Random) -> tuple[Any, ...]:
         kind = rng.choice(("who", "what", "what", "pair"))
         entities = [(a, v) for a in range(frame.attributes + 1) for v in range(frame.people)]
         if kind == "pair":
@@ -261,17 +178,3 @@ def _repeats_a_pair(clues: tuple[Clue, ...]) -> bool:
     """Whether two clues are about the same pair ("is red or blue", "is not red"): proved, but clumsy."""
     pairs = [frozenset((e, f)) for kind, e, *others in clues for f in others if kind in ("is", "not", "either")]
     return len(set(pairs)) < len(pairs)
-
-
-def _values(frame: Frame, question: tuple[Any, ...]) -> list[Any]:
-    if question[0] != "pair":
-        return list(range(frame.people))
-    entities = [(a, v) for a in range(frame.attributes + 1) for v in range(frame.people)]
-    return [(e, f) for e, f in combinations(entities, 2) if e[0] < f[0]]
-
-
-def _holds(frame: Frame, question: tuple[Any, ...], value: Any) -> int:
-    kind, *rest = question
-    if kind == "pair":
-        return frame.mask(("is", *value))
-    return frame.mask(("is", rest[0], (0, value)) if kind == "who" else ("is", rest[0], (rest[1], value)))

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from puzzles.seating.family import SeatingFamily
-from puzzles.seating.questions import Question
-from puzzles.seating.seats import IN, OUT, SIDES, Clue, Seating, seating
+from puzzles.seating.frame import IN, OUT, SIDES, Clue, SeatingFrame, seating_frame
+from puzzles.seating.questions import SeatingQuestion
 from puzzles.words import people
 
 
@@ -20,20 +20,20 @@ class CircularSeating(SeatingFamily):
 
     name = "circular_seating"
 
-    def frame(self, rng: random.Random, low: float) -> Seating:
+    def frame(self, rng: random.Random, low: float) -> SeatingFrame:
         number = rng.choice((5, 5, 6) if low < 7.5 else (5, 6, 6, 7) if low < 10.5 else (6, 7, 8))
         style = rng.choice(("in", "in", "out", "told", "hidden"))
         if style == "told":
             outward = set(rng.sample(range(number), rng.randint(1, number // 2)))
-            return seating("circle", tuple(OUT if p in outward else IN for p in range(number)))
+            return seating_frame("circle", tuple(OUT if p in outward else IN for p in range(number)))
         if style == "hidden":
-            return seating("circle", (0,) * min(number, 6))
-        return seating("circle", (OUT if style == "out" else IN,) * number)
+            return seating_frame("circle", (0,) * min(number, 6))
+        return seating_frame("circle", (OUT if style == "out" else IN,) * number)
 
-    def names(self, frame: Seating, rng: random.Random) -> tuple[str, ...]:
+    def names(self, frame: SeatingFrame, rng: random.Random) -> tuple[str, ...]:
         return people(rng, frame.people)
 
-    def candidates(self, frame: Seating, rng: random.Random) -> Iterator[tuple[Clue, float]]:
+    def candidates(self, frame: SeatingFrame, rng: random.Random) -> Iterator[tuple[Clue, float]]:
         half = frame.people // 2
         even = frame.people % 2 == 0
         for a, b in permutations(range(frame.people), 2):
@@ -55,7 +55,7 @@ class CircularSeating(SeatingFamily):
                 yield ("around", a, rng.choice((IN, OUT))), 0.7
             yield ("outs", rng.randint(1, half)), 6.0
 
-    def question(self, frame: Seating, rng: random.Random) -> Question:
+    def question(self, frame: SeatingFrame, rng: random.Random) -> SeatingQuestion:
         even = frame.people % 2 == 0
         a, b, c = rng.sample(range(frame.people), 3)
         side, places = rng.choice(SIDES), rng.randint(1, (frame.people - 1) // 2)

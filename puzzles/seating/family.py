@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from puzzles.clue_puzzles import draw_clues, prove_by_models, weighted_order
 from puzzles.family import Proof, Text
 from puzzles.fingerprint import fingerprint
-from puzzles.seating.questions import STATEMENTS, Question, Value, criterion, describe_seating, holds, question_depth
+from puzzles.seating.frame import FACTS, PEOPLE, Clue, SeatingFrame, seating_frame
+from puzzles.seating.questions import (
+    STATEMENTS,
+    SeatingChoice,
+    SeatingQuestion,
+    criterion,
+    describe_seating,
+    holds,
+    question_depth,
+)
 from puzzles.seating.questions import values as offered_values
-from puzzles.seating.seats import FACTS, PEOPLE, Clue, Seating, seating
+from puzzles.seating.structure import SeatingPuzzle
 from puzzles.seating.text import ask, choice, say, setting
 from puzzles.words import listed, sentence
 
 MAX_CLUES = 7
 """More do not fit a question's token limit."""
-
-
-@dataclass(frozen=True)
-class SeatingPuzzle:
-    """A seating puzzle's structure. People are numbered as in ``names``; see ``seating.seats`` for the clues."""
-
-    shape: str
-    turns: tuple[int, ...]
-    names: tuple[str, ...]
-    clues: tuple[Clue, ...]
-    question: Question
-    choices: tuple[Value, ...]
-    key: int
-    wording: int
-    """Seed of the phrasing."""
 
 
 class SeatingFamily:
@@ -42,19 +35,19 @@ class SeatingFamily:
     reach = (4.0, 14.0)
     structure = SeatingPuzzle
 
-    def frame(self, rng: random.Random, low: float) -> Seating:
+    def frame(self, rng: random.Random, low: float) -> SeatingFrame:
         """A frame fit for a difficulty from ``low`` on."""
         raise NotImplementedError
 
-    def candidates(self, frame: Seating, rng: random.Random) -> Iterable[tuple[Clue, float]]:
+    def candidates(self, frame: SeatingFrame, rng: random.Random) -> Iterable[tuple[Clue, float]]:
         """Statements of every kind about every person, true or not, each with its weight as a clue."""
         raise NotImplementedError
 
-    def question(self, frame: Seating, rng: random.Random) -> Question:
+    def question(self, frame: SeatingFrame, rng: random.Random) -> SeatingQuestion:
         """A question about the frame."""
         raise NotImplementedError
 
-    def names(self, frame: Seating, rng: random.Random) -> tuple[str, ...]:
+    def names(self, frame: SeatingFrame, rng: random.Random) -> tuple[str, ...]:
         """The people's names."""
         raise NotImplementedError
 
@@ -64,7 +57,7 @@ class SeatingFamily:
         solution = 1 << rng.randrange(len(frame.space))
         statements = [(clue, frame.mask(clue), weight) for clue, weight in self.candidates(frame, rng)]
         candidates = weighted_order(rng, (item for item in statements if item[1] & solution))
-        offered: dict[Value, int]
+        offered: dict[SeatingChoice, int]
         if question[0] in STATEMENTS:
             wanted = question[0] == "must"
             offered = {clue: mask for clue, mask, _ in statements if 0 < mask < frame.space.everything}
@@ -91,7 +84,7 @@ class SeatingFamily:
 
     def prove(self, structure: SeatingPuzzle) -> Proof:
         """A step is an elementary fact of a clue, or a person the question goes through; an alternative a seating."""
-        frame = seating(structure.shape, structure.turns)
+        frame = seating_frame(structure.shape, structure.turns)
         masks = [frame.mask(clue) for clue in structure.clues]
         choices = [holds(frame, structure.question, value) for value in structure.choices]
         depth = sum(FACTS.get(str(clue[0]), 1) for clue in structure.clues) + question_depth(structure.question)
@@ -105,7 +98,7 @@ class SeatingFamily:
         return Text(question, tuple(choice(structure.question, value, structure.names) for value in structure.choices))
 
     def explain(self, structure: SeatingPuzzle, proof: Proof) -> str:
-        frame = seating(structure.shape, structure.turns)
+        frame = seating_frame(structure.shape, structure.turns)
         found = proof.findings
         answer = choice(structure.question, structure.choices[structure.key], structure.names).rstrip(".")
         counts = [f"{count:,}" for count in found["narrowing"]]

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from puzzles.seating.family import SeatingFamily
-from puzzles.seating.questions import Question
-from puzzles.seating.seats import NORTH, SIDES, SOUTH, Clue, Seating, seating
+from puzzles.seating.frame import NORTH, SIDES, SOUTH, Clue, SeatingFrame, seating_frame
+from puzzles.seating.questions import SeatingQuestion
 from puzzles.words import LETTERS, people
 
 SECOND_ROW = "PQRST"
@@ -23,19 +23,19 @@ class LinearSeating(SeatingFamily):
 
     name = "linear_seating"
 
-    def frame(self, rng: random.Random, low: float) -> Seating:
+    def frame(self, rng: random.Random, low: float) -> SeatingFrame:
         if rng.random() < 0.35:
             half = 3 if low < 7.5 else 4
-            return seating("rows", (SOUTH,) * half + (NORTH,) * half)
+            return seating_frame("rows", (SOUTH,) * half + (NORTH,) * half)
         number = rng.choice((5, 5, 6) if low < 7.5 else (5, 6, 6, 7) if low < 10.5 else (6, 7, 7))
-        return seating("row", (rng.choice((NORTH, NORTH, SOUTH)),) * number)
+        return seating_frame("row", (rng.choice((NORTH, NORTH, SOUTH)),) * number)
 
-    def names(self, frame: Seating, rng: random.Random) -> tuple[str, ...]:
+    def names(self, frame: SeatingFrame, rng: random.Random) -> tuple[str, ...]:
         if frame.shape == "rows" and rng.random() < 0.5:
             return tuple(LETTERS[: frame.row] + SECOND_ROW[: frame.row])
         return people(rng, frame.people)
 
-    def candidates(self, frame: Seating, rng: random.Random) -> Iterator[tuple[Clue, float]]:
+    def candidates(self, frame: SeatingFrame, rng: random.Random) -> Iterator[tuple[Clue, float]]:
         rows = frame.shape == "rows"
         for a, b in permutations(range(frame.people), 2):
             if rows and (a < frame.row) != (b < frame.row):
@@ -62,7 +62,7 @@ class LinearSeating(SeatingFamily):
                 if frame.turns[0] == NORTH:
                     yield ("nth", a, rng.choice(SIDES), rng.randint(2, frame.people - 1)), 0.7
 
-    def question(self, frame: Seating, rng: random.Random) -> Question:
+    def question(self, frame: SeatingFrame, rng: random.Random) -> SeatingQuestion:
         rows = frame.shape == "rows"
         a, b, c = rng.sample(range(frame.people), 3)
         side, places = rng.choice(SIDES), rng.randint(1, 2 if rows else 3)

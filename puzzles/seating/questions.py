@@ -10,28 +10,28 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from puzzles.seating.seats import OUT, SIDES, Seating
+from puzzles.seating.frame import OUT, SIDES, SeatingFrame
 
-Question = tuple[Any, ...]
-Value = Any
+SeatingQuestion = tuple[Any, ...]
+SeatingChoice = Any
 """A person, a pair of people, a number, a side and a count, or a statement, as the kind of question asks."""
 
 STATEMENTS = ("must", "cannot")
 
 
-def criterion(question: Question) -> str:
+def criterion(question: SeatingQuestion) -> str:
     """The name, in ``models.CRITERIA``, of what the question's wording asks for."""
     return str(question[0]) if question[0] in STATEMENTS else "is"
 
 
-def question_depth(question: Question) -> int:
+def question_depth(question: SeatingQuestion) -> int:
     """Steps from the finished seating to the answer, beyond the first."""
     if question[0] == "who":
         return len(question[2]) - 1
     return 1 if question[0] == "swap" else 0
 
 
-def holds(frame: Seating, question: Question, value: Value) -> int:
+def holds(frame: SeatingFrame, question: SeatingQuestion, value: SeatingChoice) -> int:
     """The seatings in which ``value`` answers ``question``. Raises KeyError for a kind that does not exist."""
     kind, *arguments = question
     if kind in STATEMENTS:
@@ -55,13 +55,13 @@ def holds(frame: Seating, question: Question, value: Value) -> int:
     }[kind]()
 
 
-def values(frame: Seating, question: Question) -> dict[Value, int]:
+def values(frame: SeatingFrame, question: SeatingQuestion) -> dict[SeatingChoice, int]:
     """Every value that is worth offering as a choice, with the seatings in which it answers the question.
 
     Not for statements, which have no end: those are chosen where clues are."""
     kind = question[0]
     everyone = range(frame.people)
-    offered: list[Value]
+    offered: list[SeatingChoice]
     if kind in ("who", "swap", "middle", "out"):
         mentioned = {"who": question[1:2], "swap": question[3:4]}.get(kind, ())
         offered = [p for p in everyone if p not in mentioned]
@@ -77,7 +77,7 @@ def values(frame: Seating, question: Question) -> dict[Value, int]:
     return {value: holds(frame, question, value) for value in offered}
 
 
-def _follow(frame: Seating, start: int, moves: tuple[Any, ...], goal: int) -> int:
+def _follow(frame: SeatingFrame, start: int, moves: tuple[Any, ...], goal: int) -> int:
     (side, places), *rest = moves
     if not rest:
         return frame.facing(start, goal) if side == "opp" else frame.hop(start, side, places, goal)
@@ -88,7 +88,7 @@ def _follow(frame: Seating, start: int, moves: tuple[Any, ...], goal: int) -> in
     return found
 
 
-def describe_seating(frame: Seating, model: tuple[int, ...], names: tuple[str, ...]) -> str:
+def describe_seating(frame: SeatingFrame, model: tuple[int, ...], names: tuple[str, ...]) -> str:
     """One seating as a person would write it down."""
     seats = sorted(range(frame.people), key=lambda p: model[p])
     if frame.shape == "circle":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from puzzles.seating.questions import Question, Value
-from puzzles.seating.seats import IN, NORTH, OUT, PEOPLE, Clue
+from puzzles.seating.frame import IN, NORTH, OUT, PEOPLE, Clue
+from puzzles.seating.questions import SeatingChoice, SeatingQuestion
 from puzzles.words import NUMBERS, ORDINALS, counted, listed, sentence
 
 Names = tuple[str, ...]
@@ -87,7 +87,7 @@ def setting(shape: str, turns: tuple[int, ...], names: Names, rng: random.Random
     return f"{opening}. {listed(outward)} {'faces' if len(outward) == 1 else 'face'} outward, the others the centre."
 
 
-def ask(question: Question, names: Names, rng: random.Random) -> str:
+def ask(question: SeatingQuestion, names: Names, rng: random.Random) -> str:
     """The closing question."""
     kind, *arguments = question
     if kind == "who":
@@ -119,7 +119,7 @@ def ask(question: Question, names: Names, rng: random.Random) -> str:
     }[kind]
 
 
-def choice(question: Question, value: Value, names: Names) -> str:
+def choice(question: SeatingQuestion, value: SeatingChoice, names: Names) -> str:
     """A choice's text: plain, and the same whatever the wording of the rest."""
     kind = question[0]
     if kind in ("must", "cannot"):

@@ -1,14 +1,13 @@
 """Alphanumeric and mixed series: terms of letters and numbers, each part with a rule of its own; numbers and letters by
 turns; and letter patterns with blanks.
 
-Proof: of all rules of the declared family (``series_rules``; a pattern's rules are its periods) that fit what is shown,
+Proof: of all rules of the declared family (``rules``; a pattern's rules are its periods) that fit what is shown,
 those no longer to describe than the key's all give the key, and no other choice follows from any rule, however long.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -27,26 +26,10 @@ from puzzles.series.rules import (
     operations,
     terms,
 )
+from puzzles.series.structure import LETTER, NUMBER, SeriesPuzzle
+from puzzles.series.text import shown_terms, written
 
-LETTER, NUMBER = "L", "N"
 MAX_NUMBER = 999
-
-
-@dataclass(frozen=True)
-class SeriesPuzzle:
-    """A series' structure. Letters are numbers from 0."""
-
-    style: str
-    """``terms`` (each term has all parts), ``turns`` (parts by turns), ``pattern`` (letters with blanks)."""
-    parts: tuple[str, ...]
-    """L or N for each part."""
-    shown: tuple[tuple[int | None, ...], ...]
-    """Each part's values, None where hidden; of a pattern one part."""
-    separator: str
-    choices: tuple[tuple[int, ...], ...]
-    """Each a value for every hidden place."""
-    key: int
-    wording: int
 
 
 class Series:
@@ -128,7 +111,7 @@ class Series:
         rng = random.Random(structure.wording)
         if structure.style == "pattern":
             return pattern_text(structure.shown[0], structure.choices, rng)
-        shown = ", ".join(_shown_terms(structure))
+        shown = ", ".join(shown_terms(structure))
         question = rng.choice(
             (
                 f"Which term should replace the question mark in this series? {shown}",
@@ -137,7 +120,7 @@ class Series:
             )
         )
         parts = [part for row, part in zip(structure.shown, structure.parts, strict=True) if None in row]
-        return Text(question, tuple(_written(choice, parts, structure.separator) for choice in structure.choices))
+        return Text(question, tuple(written(choice, parts, structure.separator) for choice in structure.choices))
 
     def explain(self, structure: SeriesPuzzle, proof: Proof) -> str:
         if structure.style == "pattern":
@@ -147,11 +130,11 @@ class Series:
         for place, ((row, part), rule) in enumerate(zip(asked, proof.findings["rules"], strict=True), 1):
             kind, *numbers = rule
             full = [structure.choices[structure.key][place - 1] if value is None else value for value in row]
-            written = ", ".join(_written((value,), (part,), "") for value in full)
+            values = ", ".join(written((value,), (part,), "") for value in full)
             name = f"Part {place}" if len(asked) > 1 else f"The {'letters' if part == LETTER else 'numbers'}"
-            said.append(f"{name}: {written} ({describe((kind, *numbers), part == LETTER)}).")
+            said.append(f"{name}: {values} ({describe((kind, *numbers), part == LETTER)}).")
         parts = [part for _, part in asked]
-        return f"{' '.join(said)} So {_written(structure.choices[structure.key], parts, structure.separator)}."
+        return f"{' '.join(said)} So {written(structure.choices[structure.key], parts, structure.separator)}."
 
     def fingerprint(self, structure: SeriesPuzzle) -> str:
         """Letters count relative to each part's first, numbers as they are: shifted letters are another spelling."""
@@ -268,23 +251,3 @@ def _continuation(row: Shown, letters: bool) -> Continuation | None:
     if any(other != value for length, _, other in fit if length <= bits):
         return None
     return Continuation(rule, value, {other for _, _, other in fit})
-
-
-def _written(values: tuple[int, ...], parts: tuple[str, ...] | list[str], separator: str) -> str:
-    pairs = zip(values, parts, strict=True)
-    return separator.join(chr(ord("A") + value) if part == LETTER else str(value) for value, part in pairs)
-
-
-def _shown_terms(structure: SeriesPuzzle) -> list[str]:
-    """The terms in their order, ``?`` for the hidden one."""
-    if structure.style == "terms":
-        columns = list(zip(*structure.shown, strict=True))
-        return ["?" if None in c else _written(c, structure.parts, structure.separator) for c in columns]
-    first, second = structure.shown
-    mixed = [
-        (value, part)
-        for place in range(len(first))
-        for row, part in zip((first, second), structure.parts, strict=True)
-        for value in row[place : place + 1]
-    ]
-    return ["?" if value is None else _written((value,), (part,), "") for value, part in mixed]

@@ -1,4 +1,4 @@
-"""Syllogisms in the style of Indian competitive exams: see ``syllogism_logic`` for the conventions.
+"""Syllogisms in the style of Indian competitive exams: see ``logic`` for the conventions.
 
 Questions: ``verdict`` (two conclusions: only I, only II, both, neither, either), ``subset`` (three conclusions), and
 ``must``, ``cannot``, ``need not``, ``may`` (four statements to choose from). Where authors differ nothing is asked: a
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Any
 
@@ -31,6 +30,7 @@ from puzzles.syllogism.logic import (
     possible,
     together,
 )
+from puzzles.syllogism.structure import SyllogismPuzzle
 from puzzles.syllogism.text import TERMS, choice_text, question_text, say
 from puzzles.words import listed
 
@@ -39,20 +39,6 @@ PLAIN = ("all", "no", "some", "some not")
 STATEMENT_KINDS = ("must", "cannot", "need not", "may")
 MAX_TERMS = 5
 VERDICTS = ("I", "II", "both", "neither", "either")
-
-
-@dataclass(frozen=True)
-class SyllogismPuzzle:
-    """A syllogism's structure. Terms are numbers, named by ``terms``."""
-
-    terms: tuple[str, ...]
-    premises: tuple[Proposition, ...]
-    conclusions: tuple[Proposition, ...]
-    """Two for ``verdict``, three for ``subset``, none where the choices are the statements."""
-    kind: str
-    choices: tuple[Any, ...]
-    key: int
-    wording: int
 
 
 class Syllogisms:

@@ -10,131 +10,20 @@ the three do), ``and p v q w``, ``or p v q w``; with a culprit also ``did p``, `
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations, product
 from typing import Any
 
 from puzzles.clue_puzzles import draw_clues, prove_by_models
 from puzzles.family import Proof, Text
 from puzzles.fingerprint import fingerprint
-from puzzles.model_checking import ModelSpace, conjunction
-from puzzles.puzzle import ProofError
+from puzzles.truth_teller.frame import TruthTellerFrame, truth_teller_frame
+from puzzles.truth_teller.structure import Clue, Statement, TruthTellerPuzzle
 from puzzles.truth_teller.text import DEEDS, KINDS, Voice
 from puzzles.words import listed, people
-
-MAX_PEOPLE = 6
-
-Statement = tuple[Any, ...]
-Clue = tuple[Any, ...]
 
 FACTS = {"and": 2, "or": 2, "among": 2}
 """Elementary facts a statement says, where it is not one."""
 
-
 KINDS_OF_STATEMENT = ("is", "is", "same", "differ", "count", "least", "most", "odd", "and", "or", "among")
-
-
-@dataclass(frozen=True)
-class TruthTellerPuzzle:
-    """The structure of such a puzzle."""
-
-    names: tuple[str, ...]
-    word: str
-    """The word for one who tells the truth."""
-    deed: str
-    """What one of them did; empty where the question is only who lies."""
-    clues: tuple[Clue, ...]
-    question: tuple[Any, ...]
-    choices: tuple[Any, ...]
-    key: int
-    wording: int
-
-
-class Frame:
-    """Who tells the truth (1) and, with a culprit, who did it. A model: each person's value, then the culprit."""
-
-    def __init__(self, people: int, culprit: bool) -> None:
-        self.people = people
-        kinds = product((0, 1), repeat=people)
-        self.space = ModelSpace((*model, who) for model, who in product(kinds, range(people) if culprit else (0,)))
-        self._lying = [0] * (people + 1)
-        for index in range(len(self.space)):
-            self._lying[people - sum(self.space.model(index)[:people])] |= 1 << index
-
-    def told(self, statement: Statement) -> int:
-        """The models in which ``statement`` is true. Raises KeyError for a kind that does not exist."""
-        kind, *a = statement
-        atom, everything = self.space.atom, self.space.everything
-        evaluate: dict[str, Callable[[], int]] = {
-            "is": lambda: atom(a[0], a[1]),
-            "same": lambda: everything & ~(atom(a[0], 1) ^ atom(a[1], 1)),
-            "differ": lambda: atom(a[0], 1) ^ atom(a[1], 1),
-            "count": lambda: self._lying[a[0]],
-            "least": lambda: sum(self._lying[a[0] :]),
-            "most": lambda: sum(self._lying[: a[0] + 1]),
-            "odd": lambda: sum(self._lying[1::2]),
-            "among": lambda: self._lying_among(a[0], a[1:]),
-            "and": lambda: atom(a[0], a[1]) & atom(a[2], a[3]),
-            "or": lambda: atom(a[0], a[1]) | atom(a[2], a[3]),
-            "did": lambda: atom(self.people, a[0]),
-            "didnt": lambda: everything & ~atom(self.people, a[0]),
-            "didone": lambda: atom(self.people, a[0]) | atom(self.people, a[1]),
-        }
-        return evaluate[kind]()
-
-    def _lying_among(self, count: int, group: list[int]) -> int:
-        """The models in which ``count`` of ``group`` lie."""
-        found = 0
-        for values in product((0, 1), repeat=len(group)):
-            if values.count(0) == count:
-                atoms = (self.space.atom(p, v) for p, v in zip(group, values, strict=True))
-                found |= conjunction(atoms, self.space.everything)
-        return found
-
-    def mask(self, clue: Clue) -> int:
-        """The models in which ``clue`` holds."""
-        kind, *a = clue
-        if kind == "says":
-            return self.space.everything & ~(self.space.atom(a[0], 1) ^ self.told(a[1]))
-        lying: int = {"liars": a[0], "true": self.people - a[0]}[kind]
-        return self._lying[lying]
-
-    def holds(self, question: tuple[Any, ...], value: Any) -> int:
-        """The models in which ``value`` answers ``question``."""
-        kind, *a = question
-        if kind == "culprit":
-            return self.space.atom(self.people, value)
-        if kind == "who":
-            return self.space.atom(value, a[0])
-        if kind == "count":
-            return self._lying[int(value)]
-        if kind == "pair":
-            return self.space.atom(a[0], value[0]) & self.space.atom(a[1], value[1])
-        found = self.space.everything
-        for person in range(self.people):
-            found &= self.space.atom(person, int(person in value))
-        return found
-
-    def values(self, question: tuple[Any, ...]) -> list[Any]:
-        """What may be offered as a choice."""
-        everyone = range(self.people)
-        offered: dict[str, Iterable[Any]] = {
-            "culprit": everyone,
-            "who": everyone,
-            "count": range(self.people + 1),
-            "pair": product((0, 1), repeat=2),
-            "truthful": (group for size in range(self.people + 1) for group in combinations(everyone, size)),
-        }
-        return list(offered[question[0]])
-
-
-@lru_cache(maxsize=16)
-def _frame(people: int, culprit: bool) -> Frame:
-    if people > MAX_PEOPLE:
-        raise ProofError(f"people: found {people}; expected at most {MAX_PEOPLE}")
-    return Frame(people, culprit)
 
 
 class TruthTellers:
@@ -150,7 +39,7 @@ class TruthTellers:
         number = rng.choice((3, 4, 5, 5, 5) if low < 7.5 else (4, 5) if low < 10.5 else (5, 6))
         if culprit:
             number = max(4, min(5, number))
-        frame = _frame(number, culprit)
+        frame = truth_teller_frame(number, culprit)
         index = rng.randrange(len(frame.space))
         solution = frame.space.model(index)
         clues = self._clues(rng, frame, solution, culprit, long=low >= 10.5)
@@ -178,7 +67,7 @@ class TruthTellers:
 
     def prove(self, structure: TruthTellerPuzzle) -> Proof:
         """A step is an elementary fact of a statement, or a count that is told; an alternative a way to lie or not."""
-        frame = _frame(len(structure.names), bool(structure.deed))
+        frame = truth_teller_frame(len(structure.names), bool(structure.deed))
         masks = [frame.mask(clue) for clue in structure.clues]
         choices = [frame.holds(structure.question, value) for value in structure.choices]
         depth = sum(FACTS.get(clue[2][0], 1) if clue[0] == "says" else 1 for clue in structure.clues)
@@ -238,7 +127,9 @@ class TruthTellers:
         return tuple(sorted(clues, key=lambda clue: (clue[0] != "says", clue[1])))
 
     @staticmethod
-    def _clues(rng: random.Random, frame: Frame, solution: tuple[int, ...], culprit: bool, long: bool) -> list[Clue]:
+    def _clues(
+        rng: random.Random, frame: TruthTellerFrame, solution: tuple[int, ...], culprit: bool, long: bool
+    ) -> list[Clue]:
         """One statement by each person, true or false as ``solution`` wants it, and perhaps a count; ``long`` ones of
         two facts mostly, those that tell least first, so that more of them are needed."""
         everyone = range(frame.people)

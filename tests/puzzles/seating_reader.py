@@ -6,6 +6,8 @@ import math
 import re
 from itertools import permutations, product
 
+from verdicts import decided
+
 NUMBERS = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 ORDINALS = {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6}
 NAME = r"([A-Z][a-z]*)"
@@ -243,3 +245,14 @@ def answer_of(question: str, choice: str, world: World):
         "Who sits exactly in the middle": lambda s: s[choice][0] * 2 == len(s) - 1,
         "Who faces outward": lambda s: outward(world, s, choice),
     }[text]
+
+
+def solve(question, choices, drop=None):
+    """Places of the right choices, from the text alone; with one clue left out if ``drop`` names its place."""
+    world, cases, clues, asked = read(question)
+    for place, clue in enumerate(clues):
+        if place != drop:
+            holds = clue_test(clue, world)
+            cases = [case for case in cases if holds(case)]
+    tests = [answer_of(asked, choice, world) for choice in choices]
+    return decided(tests[0][0], [[holds(case) for case in cases] for _, holds in tests]), len(clues)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import family_reader as blood_relation
+import matching_reader as matching
+import seating_reader as seating
+import series_reader as series
 import syllogism_reader as syllogism
-import test_matching as matching
-import test_seating as seating
-import test_series as series
-import test_truth_teller as truth_teller
+import truth_teller_reader as truth_teller
 
 from puzzles import Puzzle
 

@@ -33,7 +33,7 @@ NORTH = OUT = 1
 SOUTH = IN = -1
 
 
-class Seating:
+class SeatingFrame:
     """A frame: a shape (``row``, ``rows`` or ``circle``), and each person's turn, or 0 where it is not told.
 
     In ``rows`` the first half of the people sits in the first row, which faces south, the rest in the second, which
@@ -157,22 +157,22 @@ class Seating:
 
 _KINDS: dict[str, Callable[..., int]] = {
     "rel": lambda s, a, b, side, k: s.hop(b, side, k, a),
-    "side": Seating._side,
-    "near": Seating.beside_each_other,
+    "side": SeatingFrame._side,
+    "near": SeatingFrame.beside_each_other,
     "far": lambda s, a, b: s._not(s.beside_each_other(a, b)),
-    "apart": Seating._apart,
+    "apart": SeatingFrame._apart,
     "between": lambda s, a, b, c: s.beside_each_other(a, b) & s.beside_each_other(a, c),
-    "end": Seating.at_end,
+    "end": SeatingFrame.at_end,
     "inner": lambda s, a: s._not(s.at_end(a)),
-    "middle": Seating._middle,
-    "nth": Seating._nth,
-    "opp": Seating.facing,
-    "opprel": Seating._opposite_relative,
-    "face": Seating.turned,
-    "same": Seating._same,
+    "middle": SeatingFrame._middle,
+    "nth": SeatingFrame._nth,
+    "opp": SeatingFrame.facing,
+    "opprel": SeatingFrame._opposite_relative,
+    "face": SeatingFrame.turned,
+    "same": SeatingFrame._same,
     "differ": lambda s, a, b: s._not(s._same(a, b)),
-    "outs": Seating._outs,
-    "around": Seating._around,
+    "outs": SeatingFrame._outs,
+    "around": SeatingFrame._around,
 }
 
 FACTS = {"between": 2, "opprel": 2, "around": 2}
@@ -197,8 +197,8 @@ def _space(shape: str, people: int, told: bool) -> ModelSpace:
 
 
 @lru_cache(maxsize=64)
-def seating(shape: str, turns: tuple[int, ...]) -> Seating:
+def seating_frame(shape: str, turns: tuple[int, ...]) -> SeatingFrame:
     """The frame of that shape and those turns, made once. Raises ProofError for more people than are ever seated."""
     if len(turns) > (MAX_PEOPLE if 0 not in turns else MAX_UNTOLD_PEOPLE):
         raise ProofError(f"people: found {len(turns)}; expected at most {MAX_PEOPLE}")
-    return Seating(shape, turns)
+    return SeatingFrame(shape, turns)
