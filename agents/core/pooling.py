@@ -57,7 +57,3 @@ class AnytimePooling:
         return pool_distributions(
             self._pooling, [self._reported[member] for member in members], [self._weights[member] for member in members]
         )
-
-    @property
-    def reported(self) -> Mapping[str, list[float]]:
-        return self._reported

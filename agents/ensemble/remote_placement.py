@@ -49,8 +49,8 @@ async def _open(
     *,
     others: Collection[str | None],
 ) -> Engine:
+    from agents.engines.remote.config import RemoteConfig, RemoteLimits, ServedNames
     from agents.engines.remote.engine import RemoteEngine
-    from agents.engines.remote.replica import RemoteLimits
 
     async def admit(server: RemoteEngine, asked: str | None) -> str | None:
         failed = [s for s in [await check_member(member, server, asked) for member in members] if not s.ready]
@@ -60,16 +60,16 @@ async def _open(
             raise EngineError(reasons)
         return reasons or None
 
-    return await RemoteEngine.open(
-        options.addresses,
-        weights.base,
+    names = ServedNames(
         weights.base_model if name is None else None,
         [] if name is None else [name],
-        dtype=dtype,
-        api_key=options.api_key.get_secret_value() if options.api_key else None,
-        hedge=options.hedge,
-        startup_timeout_s=options.startup_timeout_seconds,
-        others=[other for other in others if other is not None],
-        admit=admit,
-        limits=RemoteLimits(request_timeout_s=options.request_timeout_seconds, concurrency=options.concurrency),
+        [other for other in others if other is not None],
     )
+    config = RemoteConfig(
+        dtype,
+        options.api_key.get_secret_value() if options.api_key else None,
+        options.hedge,
+        options.startup_timeout_seconds,
+        RemoteLimits(request_timeout_s=options.request_timeout_seconds, concurrency=options.concurrency),
+    )
+    return await RemoteEngine.open(options.addresses, weights.base, names, config, admit)

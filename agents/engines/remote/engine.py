@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from agents.core.errors import EngineError, InputError, describe
 from agents.engines.checks import check_prompt
 from agents.engines.protocol import Generation
 from agents.engines.remote import wire
-from agents.engines.remote.replica import RemoteLimits, Replica
+from agents.engines.remote.config import RemoteConfig, ServedNames
+from agents.engines.remote.replica import Replica
 from agents.engines.remote.replicas import Asker, RemoteStats, Replicas, shown
 from agents.engines.remote.watch import ServerWatch
 from agents.engines.tokenizer import ChatTokenizer
@@ -55,34 +56,20 @@ class RemoteEngine:
         cls,
         urls: Sequence[str],
         tokenizer_folder: Path,
-        base_model: str | None,
-        adapters: Collection[str],
-        *,
-        dtype: str,
-        api_key: str | None = None,
-        hedge: bool = False,
-        startup_timeout_s: float = 0.0,
-        others: Collection[str] = (),
+        names: ServedNames,
+        config: RemoteConfig,
         admit: AdmitMember | None = None,
-        limits: RemoteLimits | None = None,
     ) -> RemoteEngine:
-        """Asks every server what it serves. Await it in the event loop in which the engine is used.
+        """Ask every server what it serves. Await it in the event loop in which the engine is used.
 
         ``urls``: the servers' addresses, with or without ``/v1``. ``tokenizer_folder``: a folder with the model's
-        tokenizer files. ``base_model``: the name of the bare model, None when nobody asks for it; a server that does
-        not list that name serves it under the only id that is neither an adapter nor one of ``adapters``.
-        ``adapters``: the members' names, which are the ids of adapters or merged checkpoints at the servers; all
-        servers that list a member share its requests. ``others``: members that are asked through other engines; where
-        a server has them as adapters, the bare model is admitted while they are busy. ``dtype``: what the servers
-        compute in, which they do not tell.
-        ``hedge``: send a slow request to a second server. ``startup_timeout_s``: how long to wait for servers that
-        still start.
+        tokenizer files.
 
         Servers that are down are tried again in the background, as long as the others serve everything.
         Raises InputError for an address or key that cannot be used and for a name that no server lists, EngineError
         when no server answers, DamagedModelError for the tokenizer.
         """
-        limits = limits or RemoteLimits()
+        api_key, limits = config.api_key, config.limits
         addresses = [_address(url) for url in urls]
         if not addresses or len(set(addresses)) < len(addresses):
             raise InputError("remote servers", describe(list(urls)), "at least one address, none of them twice")
@@ -93,24 +80,22 @@ class RemoteEngine:
                 "printable ASCII characters without spaces",
             )
         tokenizer = await asyncio.to_thread(ChatTokenizer, tokenizer_folder)
-        replicas = Replicas([Replica(url, api_key, limits) for url in addresses], limits=limits, hedge=hedge)
+        replicas = Replicas([Replica(url, api_key, limits) for url in addresses], limits=limits, hedge=config.hedge)
 
         async def check(asker: Asker, name: str | None) -> str | None:
-            return await admit(cls(asker, replicas, watch, tokenizer, dtype), name) if admit else None
+            return await admit(cls(asker, replicas, watch, tokenizer, config.dtype), name) if admit else None
 
-        watch = ServerWatch(
-            replicas, base_model, adapters, others=others, limits=limits, admit=check if admit else None
-        )
-        engine = cls(replicas, replicas, watch, tokenizer, dtype)
+        watch = ServerWatch(replicas, names, limits=limits, admit=check if admit else None)
+        engine = cls(replicas, replicas, watch, tokenizer, config.dtype)
         try:
-            await watch.start(startup_timeout_s)
+            await watch.start(config.startup_timeout_s)
             if not any(replica.up for replica in replicas.replicas):
                 raise EngineError(f"no remote server answers: {replicas.describe()}")
             if unlisted := watch.unlisted():
-                names = ", ".join(repr(base_model) if name is None else repr(name) for name in unlisted)
+                missing = ", ".join(repr(names.base if name is None else name) for name in unlisted)
                 raise InputError(
                     "remote servers",
-                    f"no server of {names} ({replicas.describe()})",
+                    f"no server of {missing} ({replicas.describe()})",
                     "every member's name among the model ids of a server",
                 )
         except BaseException:
@@ -128,7 +113,7 @@ class RemoteEngine:
 
     @property
     def max_tokens(self) -> int:
-        limits = [self._replicas.context_tokens(name) for name in self._watch.needed]
+        limits = [self._replicas.context_tokens(name) for name in self._watch.names.needed]
         return min((limit for limit in limits if limit is not None), default=UNKNOWN_CONTEXT_TOKENS)
 
     def stats(self) -> RemoteStats:
@@ -175,7 +160,7 @@ class RemoteEngine:
 
     async def check_health(self) -> None:
         """Passes when everything needed is served by a server that is up; what the background probes saw last."""
-        down = [shown(name) for name in self._watch.needed if not self._replicas.live(name)]
+        down = [shown(name) for name in self._watch.names.needed if not self._replicas.live(name)]
         if down:
             raise EngineError(f"no server of {', '.join(down)} is up: {self._replicas.describe()}")
 
@@ -196,8 +181,8 @@ class RemoteEngine:
         return await self._asker.ask(adapter, body, read, "score")
 
     def _check(self, prompt: Sequence[int], extra: int, adapter: str | None) -> None:
-        if adapter not in self._watch.needed:
-            known = ", ".join(map(shown, self._watch.needed))
+        if adapter not in self._watch.names.needed:
+            known = ", ".join(map(shown, self._watch.names.needed))
             raise EngineError(f"{shown(adapter)} was not asked for when the engine was opened; it serves {known}")
         check_prompt(prompt, extra, self._replicas.context_tokens(adapter), "the servers'")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from agents.engines.remote.config import RemoteLimits, ServedNames
 from agents.engines.remote.wire import (
     Completion,
     ModelCard,
@@ -28,27 +29,6 @@ RECENT_REQUESTS = 256
 
 # vLLM closes a connection that was idle for 5 s. One that we reuse just then fails, so ours are closed before.
 KEEPALIVE_EXPIRY_S = 3.0
-
-
-@dataclass(frozen=True)
-class RemoteLimits:
-    """Bounds on what a server may cost us. All times in seconds."""
-
-    request_timeout_s: float = 30.0
-    """A request with its whole answer. Longer than any deadline: it is for servers that hang."""
-    connect_timeout_s: float = 2.0
-    probe_timeout_s: float = 5.0
-    probe_interval_s: float = 5.0
-    """Between two looks at a server that is up."""
-    first_backoff_s: float = 0.5
-    """Before the first look at a server that has just failed; doubled each time it fails again."""
-    max_backoff_s: float = 10.0
-    stall_s: float = 2.0
-    """A request cancelled after so long counts as the server's failure, if the server answered nobody meanwhile."""
-    concurrency: int = 256
-    """Connections to a server, and so its requests in flight. More wait here."""
-    max_response_bytes: int = 16 << 20
-    """A prompt of 32,000 tokens with all its log-probs is 3 MB."""
 
 
 class Latencies:
@@ -79,23 +59,21 @@ class ServedModel:
     """The ids of adapters whose requests may share a batch with this model's."""
 
 
-def served_models(
-    cards: Sequence[ModelCard], base_model: str | None, members: Collection[str], others: Collection[str] = ()
-) -> dict[str | None, ServedModel]:
-    """What a server's list offers of what is needed, by member's name; None is the bare base model.
+def served_models(cards: Sequence[ModelCard], names: ServedNames) -> dict[str | None, ServedModel]:
+    """What a server's list offers of ``names``, by member's name; None is the bare base model.
 
-    A member is the entry of its name. The base is the entry named ``base_model``; without one, it is the only entry
+    A member is the entry of its name. The base is the entry named ``names.base``; without one, it is the only entry
     that is neither an adapter (it has no parent) nor a member: ``vllm serve`` names a model by the path it loads from.
-    ``others`` are members that are asked through another engine; as adapters they are ``beside`` the base.
     """
     by_id = {card.id: card for card in cards}
-    bare = [card for card in cards if card.parent is None and card.id not in (*members, *others)]
-    found: dict[str | None, ModelCard] = {name: by_id[name] for name in members if name in by_id}
-    if base_model is not None and base_model in by_id:
-        found[None] = by_id[base_model]
-    elif base_model is not None and len(bare) == 1:
+    known = {*names.members, *names.others}
+    bare = [card for card in cards if card.parent is None and card.id not in known]
+    found: dict[str | None, ModelCard] = {name: by_id[name] for name in names.members if name in by_id}
+    if names.base is not None and names.base in by_id:
+        found[None] = by_id[names.base]
+    elif names.base is not None and len(bare) == 1:
         found[None] = bare[0]
-    adapters = tuple(card.id for card in cards if card.parent is not None and card.id in (*members, *others))
+    adapters = tuple(card.id for card in cards if card.parent is not None and card.id in known)
     return {
         name: ServedModel(card.id, _max_tokens(card, by_id), adapters if name is None else ())
         for name, card in found.items()

@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from agents.core.deadline import Clock
 from agents.core.errors import EngineError
-from agents.engines.remote.replica import Latencies, RemoteLimits, Replica, ReplicaStats, ServedModel
+from agents.engines.remote.config import RemoteLimits
+from agents.engines.remote.replica import Latencies, Replica, ReplicaStats, ServedModel
 from agents.engines.remote.wire import Completion, ReplicaError, RequestRefusedError
 from agents.support.concurrency import cancel_all
 

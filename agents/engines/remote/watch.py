@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from agents.core.deadline import Clock
 from agents.core.errors import AiacError
+from agents.engines.remote.config import RemoteLimits, ServedNames
 from agents.engines.remote.mixing import adapters_busy
-from agents.engines.remote.replica import RemoteLimits, Replica, served_models
+from agents.engines.remote.replica import Replica, served_models
 from agents.engines.remote.replicas import Asker, OneReplica, Replicas
 from agents.engines.remote.wire import ReplicaError
 from agents.support.concurrency import cancel_all
@@ -29,19 +30,14 @@ class ServerWatch:
     def __init__(
         self,
         replicas: Replicas,
-        base_model: str | None,
-        members: Collection[str],
+        names: ServedNames,
         *,
-        others: Collection[str] = (),
         limits: RemoteLimits,
         admit: Admit | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.needed: tuple[str | None, ...] = (*([] if base_model is None else [None]), *members)
+        self.names = names
         self._replicas = replicas
-        self._base_model = base_model
-        self._members = frozenset(members)
-        self._others = frozenset(others)
         self._limits = limits
         self._admit = admit
         self._clock = clock
@@ -63,7 +59,7 @@ class ServerWatch:
         listed = {
             name for replica in self._replicas.replicas if replica.up for name in (*replica.serves, *replica.refused)
         }
-        return [name for name in self.needed if name not in listed]
+        return [name for name in self.names.needed if name not in listed]
 
     async def close(self) -> None:
         await cancel_all(self._tasks)
@@ -85,7 +81,7 @@ class ServerWatch:
         was_serving = replica.serves if was_up else {}
         try:
             cards = await replica.list_models()
-            offered = served_models(cards, self._base_model, self._members, self._others)
+            offered = served_models(cards, self.names)
             refused = {name: reason for name, reason in replica.refused.items() if was_up and name in offered}
             for name, model in offered.items():
                 if self._admit is not None and was_serving.get(name) != model and name not in refused:

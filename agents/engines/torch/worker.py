@@ -32,7 +32,7 @@ GATHER_SECONDS = 0.001
 
 @dataclass
 class WorkerCounters:
-    """What the worker has done since it started; read by benchmarks and tests."""
+    """What the worker has done since it started; read by tests."""
 
     batches: int = 0
     computed_tokens: int = 0

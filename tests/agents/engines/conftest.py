@@ -13,6 +13,7 @@ from openai_server import OpenAIServer
 from remote_fakes import NO_PROBES, FlatEngine
 from tiny_checkpoint import write_tiny_checkpoint
 
+from agents.engines.remote.config import RemoteConfig, ServedNames
 from agents.engines.remote.engine import RemoteEngine
 
 
@@ -53,11 +54,13 @@ Open = Callable[..., Any]
 @pytest.fixture
 def opened(tokenizer_folder: Path) -> Open:
     @asynccontextmanager
-    async def open_engine(*servers: OpenAIServer, adapters=(), **options: Any) -> AsyncIterator[RemoteEngine]:
+    async def open_engine(
+        *servers: OpenAIServer, adapters=(), others=(), admit=None, **options: Any
+    ) -> AsyncIterator[RemoteEngine]:
         urls = [server.url for server in servers]
-        engine = await RemoteEngine.open(
-            urls, tokenizer_folder, "tiny", adapters, dtype="float32", **{"limits": NO_PROBES, **options}
-        )
+        config = RemoteConfig("float32", **{"limits": NO_PROBES, **options})
+        names = ServedNames("tiny", adapters, others)
+        engine = await RemoteEngine.open(urls, tokenizer_folder, names, config, admit)
         try:
             yield engine
         finally:

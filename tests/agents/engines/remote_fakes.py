@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from polling import until
 
+from agents.engines.remote.config import RemoteLimits
 from agents.engines.remote.engine import RemoteEngine
-from agents.engines.remote.replica import RemoteLimits
 
 PROMPT = [5, 6, 7]
 NO_PROBES = RemoteLimits(probe_interval_s=1000, first_backoff_s=1000, max_backoff_s=1000)

@@ -12,12 +12,15 @@ from openai_server import OpenAIServer, Reply
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
 from agents.core.errors import EngineError, InputError, PromptTooLongError
+from agents.engines.remote.config import RemoteConfig, ServedNames
 from agents.engines.remote.engine import RemoteEngine
 from agents.engines.torch.engine import TransformersEngine
 from training.release.golden_probes import plain_logprobs, plain_model
 
 PROMPT = list(range(5, 45))
 CONTINUATIONS = [[1, 2, 3], [1, 2, 9, 9], [7], []]
+PLAIN, TUNED = ServedNames("tiny"), ServedNames("tiny", ["tuned"])
+FLOAT32 = RemoteConfig("float32")
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +52,7 @@ async def server(checkpoint: Path, embedded: TransformersEngine) -> AsyncIterato
 
 @pytest.fixture
 async def engine(server: OpenAIServer, checkpoint: Path) -> AsyncIterator[RemoteEngine]:
-    engine = await RemoteEngine.open([server.url], checkpoint, "tiny", ["tuned"], dtype="float32")
+    engine = await RemoteEngine.open([server.url], checkpoint, TUNED, FLOAT32)
     yield engine
     await engine.close()
 
@@ -166,7 +169,7 @@ async def test_bad_requests_say_what_is_wrong_and_the_server_stays_up(engine, se
 async def test_the_base_may_be_listed_under_another_name_where_only_one_can_be_it(server, checkpoint):
     server.models = {"/models/tiny": None, "tuned": "tuned"}
     server.parents = {"tuned": "/models/tiny"}
-    engine = await RemoteEngine.open([server.url], checkpoint, "tiny", ["tuned"], dtype="float32")
+    engine = await RemoteEngine.open([server.url], checkpoint, TUNED, FLOAT32)
     assert len(await engine.next_token_logprobs(PROMPT, [1])) == 1
     assert server.requests[0]["model"] == "/models/tiny"
     await engine.close()
@@ -176,19 +179,21 @@ async def test_the_base_may_be_listed_under_another_name_where_only_one_can_be_i
 async def test_a_base_that_is_not_clearly_one_of_the_ids_is_not_guessed(server, checkpoint, models):
     server.models, server.parents = models, {}
     with pytest.raises(InputError, match="no server of 'tiny'"):
-        await RemoteEngine.open([server.url], checkpoint, "tiny", ["tuned"], dtype="float32")
+        await RemoteEngine.open([server.url], checkpoint, TUNED, FLOAT32)
 
 
 async def test_a_member_that_no_server_lists_is_named_with_the_servers_and_what_they_list(server, checkpoint):
     dead = "http://127.0.0.1:9"
     with pytest.raises(InputError) as caught:
-        await RemoteEngine.open([server.url + "/v1/", dead], checkpoint, "tiny", ["tuned", "gone"], dtype="float32")
+        await RemoteEngine.open(
+            [server.url + "/v1/", dead], checkpoint, ServedNames("tiny", ["tuned", "gone"]), FLOAT32
+        )
     assert f"no server of 'gone' ({server.url}: lists tiny, tuned; {dead}: a failed connection" in str(caught.value)
 
 
 async def test_servers_that_do_not_answer_at_all_are_an_engine_s_failure(checkpoint):
     with pytest.raises(EngineError, match=r"no remote server answers: http://127\.0\.0\.1:9: a failed connection"):
-        await RemoteEngine.open(["http://127.0.0.1:9"], checkpoint, "tiny", [], dtype="float32")
+        await RemoteEngine.open(["http://127.0.0.1:9"], checkpoint, PLAIN, FLOAT32)
 
 
 @pytest.mark.parametrize(
@@ -196,19 +201,19 @@ async def test_servers_that_do_not_answer_at_all_are_an_engine_s_failure(checkpo
 )
 async def test_addresses_that_cannot_be_used_are_refused(checkpoint, urls):
     with pytest.raises(InputError, match="remote servers: found"):
-        await RemoteEngine.open(urls, checkpoint, "tiny", [], dtype="float32")
+        await RemoteEngine.open(urls, checkpoint, PLAIN, FLOAT32)
 
 
 async def test_a_password_in_an_address_is_refused_and_not_repeated(checkpoint):
     with pytest.raises(InputError, match="an address with a password in it") as caught:
-        await RemoteEngine.open(["http://me:hush@host:1"], checkpoint, "tiny", [], dtype="float32")
+        await RemoteEngine.open(["http://me:hush@host:1"], checkpoint, PLAIN, FLOAT32)
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
 async def test_the_key_goes_as_bearer_and_into_no_message(server, checkpoint, status):
     key = "sesame-1234"
-    engine = await RemoteEngine.open([server.url], checkpoint, "tiny", [], dtype="float32", api_key=key)
+    engine = await RemoteEngine.open([server.url], checkpoint, PLAIN, RemoteConfig("float32", api_key=key))
     assert server.authorizations == [f"Bearer {key}"] * 2
     server.reply = Reply(f"you sent {key}".encode(), status)
     with pytest.raises(EngineError, match=r"you sent \*\*\*"):
@@ -219,12 +224,12 @@ async def test_the_key_goes_as_bearer_and_into_no_message(server, checkpoint, st
 
 async def test_a_key_that_cannot_be_sent_is_refused_and_not_repeated(checkpoint):
     with pytest.raises(InputError, match="a key of 9 characters") as caught:
-        await RemoteEngine.open(["http://a"], checkpoint, "tiny", [], dtype="float32", api_key="a b\ncdefg")
+        await RemoteEngine.open(["http://a"], checkpoint, PLAIN, RemoteConfig("float32", api_key="a b\ncdefg"))
     assert "cdefg" not in str(caught.value)
 
 
 async def test_closing_twice_is_fine_and_a_closed_engine_says_so(server, checkpoint):
-    engine = await RemoteEngine.open([server.url], checkpoint, "tiny", [], dtype="float32")
+    engine = await RemoteEngine.open([server.url], checkpoint, PLAIN, FLOAT32)
     await engine.close()
     await engine.close()
     with pytest.raises(EngineError, match="closed"):

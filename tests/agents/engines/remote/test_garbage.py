@@ -11,7 +11,7 @@ from openai_server import OpenAIServer, Reply
 from remote_fakes import PROMPT, FlatEngine, ask
 
 from agents.core.errors import EngineError
-from agents.engines.remote.replica import RemoteLimits
+from agents.engines.remote.config import RemoteLimits
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from openai_server import Reply
 from remote_fakes import PROMPT, QUICK_PROBES, ask, becomes
 
 from agents.core.errors import EngineError
+from agents.engines.remote.config import RemoteLimits
 from agents.engines.remote.engine import RemoteEngine
-from agents.engines.remote.replica import RemoteLimits
 
 pytestmark = pytest.mark.anyio
 

@@ -17,8 +17,9 @@ import polling
 import pytest
 from engine_contract import CONTRACT, PROMPT, TOLERANCE_NATS, Check
 
+from agents.engines.remote.config import RemoteConfig, RemoteLimits, ServedNames
 from agents.engines.remote.engine import RemoteEngine
-from agents.engines.remote.replica import RemoteLimits, ReplicaStats
+from agents.engines.remote.replica import ReplicaStats
 from agents.engines.vllm.device import prepare_environment
 from agents.engines.vllm.options import VllmOptions
 from benchmarks.serve_remote import Fleet, Placed
@@ -61,10 +62,8 @@ async def two_servers(checkpoint: Path) -> AsyncIterator[Servers]:
         engine = await RemoteEngine.open(
             [server.url for server in fleet.running],
             checkpoint,
-            NAME,
-            [],
-            dtype="float32",
-            limits=RemoteLimits(probe_interval_s=0.5),
+            ServedNames(NAME),
+            RemoteConfig("float32", limits=RemoteLimits(probe_interval_s=0.5)),
         )
         stack.push_async_callback(engine.close)
         yield Servers(fleet, engine)
