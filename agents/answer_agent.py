@@ -39,14 +39,14 @@ async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) ->
     from agents.answering.progress import answer_to_file
     from agents.answering.question_file import read_question_file
     from agents.core.edition import load_edition
-    from agents.ensemble.entry import open_ensemble, read_entry_settings
+    from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
     from agents.support.atomic_file import require_writable
 
     settings = read_entry_settings()
     edition = load_edition(settings.edition)
     rows = read_question_file(source)
     require_writable(target)
-    loaded = await open_ensemble(settings)
+    loaded = await open_entry_ensemble(settings)
     try:
         await answer_to_file(loaded.answerer, loaded.engine.tokenizer, rows, target, edition, batch_size, verbose)
     finally:

@@ -14,7 +14,7 @@ from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.edition import load_edition
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
-from agents.ensemble.entry import open_ensemble, read_entry_settings
+from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
 from agents.ensemble.loading import LoadedEnsemble
 from agents.support.background_loop import BackgroundLoop
 from agents.support.model_file import Result, respond
@@ -39,7 +39,7 @@ class AAgent:
         settings = read_entry_settings(edition, ensemble, engine)
         self.edition = load_edition(settings.edition)
         self._loop = BackgroundLoop()
-        self._loaded = loaded or self._loop.run(open_ensemble(settings))
+        self._loaded = loaded or self._loop.run(open_entry_ensemble(settings))
         self._renderer = PromptRenderer(self._loaded.engine.tokenizer, self._loaded.engine.max_tokens)
 
     @property

@@ -29,7 +29,7 @@ from agents.core.edition import Edition, load_edition
 from agents.core.schema import LETTERS
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics
-from agents.ensemble.entry import open_ensemble, read_entry_settings
+from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.question_source import model_source
 from agents.ensemble.stand_in import stand_in
@@ -127,7 +127,7 @@ def share(count: int, rows: int) -> dict[str, Any] | None:
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    ensemble = await open_ensemble(read_entry_settings(ensemble=arguments.ensemble, engine="transformers"))
+    ensemble = await open_entry_ensemble(read_entry_settings(ensemble=arguments.ensemble, engine="transformers"))
     try:
         engine = ensemble.engine
         result = await measure(ensemble, arguments.drafts, arguments.seed, load_edition(EDITION))

@@ -69,7 +69,7 @@ def read_entry_settings(
     )
 
 
-async def open_ensemble(settings: EntrySettings) -> LoadedEnsemble:
+async def open_entry_ensemble(settings: EntrySettings) -> LoadedEnsemble:
     """Open the ensemble and engine that ``settings`` name.
 
     A model that is missing is pulled, except in a bundle. Raises as ``find_ensemble``, ``placement`` and

@@ -14,7 +14,7 @@ from agents.asking.proposal import DraftSource, Proposal, Proposer
 from agents.core.edition import Edition
 from agents.core.errors import EngineError, NotReadyError
 from agents.engines.protocol import Engine
-from agents.ensemble.entry import EntrySettings, open_ensemble
+from agents.ensemble.entry import EntrySettings, open_entry_ensemble
 from agents.ensemble.loading import LoadedEnsemble
 from agents.support.priority import PriorityGate
 
@@ -91,4 +91,4 @@ def requested_model(settings: EntrySettings, edition: Edition) -> LazyModel | No
     from agents.support.settings import read_settings
 
     wanted = read_settings(QuestionOptions, question_model=settings.question_model).question_model
-    return LazyModel(partial(open_ensemble, settings), edition) if wanted else None
+    return LazyModel(partial(open_entry_ensemble, settings), edition) if wanted else None

@@ -231,10 +231,10 @@ async def test_a_stop_does_not_wait_for_what_is_written_ahead(tmp_path: Path):
 
 @pytest.mark.model
 async def test_the_real_model_gives_a_question_that_passes_or_a_clear_error_in_time():
-    from agents.ensemble.entry import open_ensemble, read_entry_settings
+    from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
 
     async def load(report: Any) -> Any:
-        return await open_ensemble(read_entry_settings(ensemble="starter", engine="transformers"))
+        return await open_entry_ensemble(read_entry_settings(ensemble="starter", engine="transformers"))
 
     async with running(load=load, question_model=True, edition="feb2026_iitd") as service:
         response = await service.client.post("/question", json={"topic": "Photosynthesis", "difficulty": "easy"})
