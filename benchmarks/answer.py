@@ -1,14 +1,12 @@
-"""How fast an answer is, and beside what: the bare engine, the plain way the field serves it, cloze from scratch.
+"""Speed of an answer beside the bare engine, the field's plain way (`generate`), and cloze from scratch.
 
-python -m benchmarks.answer prints JSON. All ways run in one process on one model, on questions none has seen before, so
-that no cache flatters any of them but the template's own tokens, which every request of a service shares.
+python -m benchmarks.answer prints JSON. All ways run in one process on one model. Every question is new, so no cache
+helps beyond the template's own tokens, which every request of a service shares.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -26,14 +24,14 @@ from agents.engines.torch.engine import TransformersEngine
 from agents.ensemble.base_model import find_or_pull
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.supervisor import EngineSupervisor
-from benchmarks.in_process import BusyClock, TimedEngine, served, service_added_ms
+from benchmarks.command_line import argument_parser, at_least, note, print_report
+from benchmarks.in_process import BusyClock, TimedEngine, require_agreement, served, service_added_ms
 from benchmarks.load import Ask, closed_loop
-from benchmarks.reporting import Aims, judge, library_versions, machine, note
+from benchmarks.reporting import Aims, check_aims, environment
 from benchmarks.sample_questions import questions
 from training.release.golden_probes import plain_model
 from training.support.statistics import percentiles
 
-MAX_DIFFERENCE_NATS = 1e-3
 MIN_QUESTIONS = 4
 
 AIMS: Aims = {
@@ -45,7 +43,7 @@ AIMS: Aims = {
 
 
 class KeptOpen(TimedEngine):
-    """A timed engine that more than one server uses: closing it is left to the benchmark."""
+    """A timed engine that several servers use in turn: the benchmark closes it."""
 
     async def close(self) -> None:
         return None
@@ -91,7 +89,7 @@ def from_scratch(model: Any, prompt: Sequence[int], continuation: Sequence[int])
 
 
 async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question]) -> dict[str, float]:
-    """Seconds for the shared prefix and for a whole forward pass a choice, question by question in turn."""
+    """Time the shared prefix, and a whole forward pass a choice, question by question in turn."""
     renderer = PromptRenderer(engine.tokenizer)
     shared_s = scratch_s = difference = 0.0
     for question in todo:
@@ -102,10 +100,7 @@ async def cloze_against_scratch(engine: Any, model: Any, todo: Sequence[Question
         expected = [from_scratch(model, prompt.token_ids, tokens) for tokens in prompt.continuations]
         scratch_s += time.perf_counter() - middle
         shared_s += middle - started
-        for one, other in zip(chain(*expected), chain(*found), strict=True):
-            if not abs(one - other) <= MAX_DIFFERENCE_NATS:
-                raise RuntimeError(f"the two ways do not agree: {one} and {other} nats")
-            difference = max(difference, abs(one - other))
+        difference = max(difference, require_agreement("the two ways", chain(*expected), chain(*found)))
     return {"shared_s": shared_s, "scratch_s": scratch_s, "max_difference_nats": difference}
 
 
@@ -131,7 +126,7 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
     plain = plain_generate(model, PromptRenderer(engine.tokenizer), engine.tokenizer)
     await plain(next(fresh))
     note("plain generate")
-    # One at a time whatever the number of clients: its throughput is measured once a number, on fewer questions.
+    # It answers one at a time whatever the number of clients, so fewer questions are enough for its throughput.
     runs["plain_generate"] = [await closed_loop(plain, list(islice(fresh, max(count // 2, n))), n) for n in clients]
     note("cloze from scratch")
     cloze = await cloze_against_scratch(engine, model, list(islice(fresh, count // 2)))
@@ -146,28 +141,23 @@ async def measure(model_name: str, count: int, clients: Sequence[int], seed: int
         "model": model_name,
         "dtype": "float32",
         "seed": seed,
-        "machine": machine(),
-        "versions": library_versions(),
+        **environment(),
         "service_added_ms": {"requests": len(added), **percentiles(added)},
         "cloze": {"questions": count // 2, **cloze},
         "runs": runs,
         "ratios": measured,
-        "aims": judge(measured, AIMS),
+        "aims": check_aims(measured, AIMS),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.answer", description=__doc__)
+    parser = argument_parser("answer", __doc__)
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
-    parser.add_argument("--questions", type=int, default=48, help="questions of each measurement")
+    parser.add_argument("--questions", type=at_least(int, MIN_QUESTIONS), default=48, help="of each measurement")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.questions < MIN_QUESTIONS:
-        parser.error(f"--questions: found {options.questions}; expected at least {MIN_QUESTIONS}")
     report = asyncio.run(measure(options.model, options.questions, (1, 8, 32), options.seed))
-    print(json.dumps(report, indent=1))
-    for name, aim in report["aims"].items():
-        note(f"{name}: {aim['value']:.2f} (aim: {aim['aim']}) {'met' if aim['met'] else 'NOT met'}")
+    print_report(report)
 
 
 if __name__ == "__main__":

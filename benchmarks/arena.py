@@ -1,8 +1,8 @@
-"""What refereeing costs: processor time as a share of a match's, and memory in a long one.
+"""Cost of refereeing: processor time as a share of a match's, and memory in a long match.
 
-python -m benchmarks.arena prints JSON. Both teams are services of this file's own in processes of their own, which
-answer after a fixed time; the referee is this process, as `aiac play` runs it. ``--quick`` is a match of 2 questions
-without a model's tokenizer.
+python -m benchmarks.arena prints JSON. Both teams are fake services in processes of their own, which answer after a
+fixed time; the referee is this process, as in `aiac play`. ``--quick`` is a match of 2 questions without a model's
+tokenizer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.edition import load_edition
-from benchmarks.reporting import Aims, judge, processor_name
+from benchmarks.command_line import argument_parser, print_report
+from benchmarks.reporting import Aims, check_aims, processor_name
 from tournament.match.context import MatchContext
 from tournament.match.description import MatchDescription
 from tournament.match.log import EventLog
@@ -33,11 +34,11 @@ from tournament.teams.http import HttpTeam
 EDITION = "feb2026_iitd"
 AIMS: Aims = {"referee_cpu_percent": ("below", 1.0), "long_match_peak_rss_mb": ("below", 200.0)}
 MATCHES = 3
-"""Of the short kind; the median counts."""
+"""Number of short matches; the median counts."""
 
 
 def question(seed: int) -> dict[str, Any]:
-    """A question of a usual length that passes the filter."""
+    """Make a question of usual length that passes the filter."""
     people = "Asha, Bhanu, Chitra, Dev, Esha and Farid"
     text = f"{people} sit in a row, in the order of draw number {seed}. Who sits second from the left end?"
     return {
@@ -50,7 +51,7 @@ def question(seed: int) -> dict[str, Any]:
 
 
 def serve(latency_s: float) -> None:
-    """A team that answers after ``latency_s``; prints its port."""
+    """Serve a team that answers after ``latency_s``; print its port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -83,7 +84,7 @@ def serve(latency_s: float) -> None:
 
 @contextmanager
 def service(latency_ms: float) -> Iterator[str]:
-    """The address of a team in a process of its own."""
+    """Start a team in a process of its own; yield its address."""
     command = [sys.executable, "-m", "benchmarks.arena", "--serve", str(latency_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -94,7 +95,7 @@ def service(latency_ms: float) -> Iterator[str]:
 
 
 def measure(questions: int, latency_ms: float, tokens: TokenCounter) -> dict[str, Any]:
-    """One match: its wall time, the referee's processor time, and how it ended."""
+    """Play one match; return its wall time, the referee's processor time, and the scores."""
     with ExitStack() as stack:
         urls = [stack.enter_context(service(latency_ms)) for _ in range(2)]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -118,7 +119,7 @@ def measure(questions: int, latency_ms: float, tokens: TokenCounter) -> dict[str
 
 
 def report(short: int, long: int, latency_ms: float, tokens: TokenCounter) -> dict[str, Any]:
-    """Short matches with a latency, a long one without, and the aims beside what was measured."""
+    """Play short matches with a latency and a long one without; set the aims beside the measurements."""
     matches = sorted((measure(short, latency_ms, tokens) for _ in range(MATCHES)), key=lambda m: m["cpu_percent"])
     longest = measure(long, 0.0, tokens)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
@@ -128,12 +129,12 @@ def report(short: int, long: int, latency_ms: float, tokens: TokenCounter) -> di
         "tokenizer": tokens.name,
         "short": matches,
         "long": longest,
-        "aims": judge({"referee_cpu_percent": median, "long_match_peak_rss_mb": peak_mb}, AIMS),
+        "aims": check_aims({"referee_cpu_percent": median, "long_match_peak_rss_mb": peak_mb}, AIMS),
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser("arena", __doc__)
     parser.add_argument("--questions", type=int, default=20, help="of a short match's innings")
     parser.add_argument("--long", type=int, default=1000, help="of the long match's innings")
     parser.add_argument("--latency-ms", type=float, default=50.0, help="a team's, in the short matches")
@@ -143,12 +144,11 @@ def main(arguments: list[str] | None = None) -> None:
     if options.serve is not None:
         serve(options.serve / 1000)
     elif options.quick:
-        print(json.dumps(report(2, 4, 1.0, TokenCounter("words", lambda text: len(text.split()))), indent=2))
+        print_report(report(2, 4, 1.0, TokenCounter("words", lambda text: len(text.split()))))
     else:
         from aiac.commands.models import find_or_pull
 
-        found = report(options.questions, options.long, options.latency_ms, token_counter(find_or_pull))
-        print(json.dumps(found, indent=2))
+        print_report(report(options.questions, options.long, options.latency_ms, token_counter(find_or_pull)))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""How fast `aiac data build` is at full scale, and what memory it takes: made rows, curated in a process of its own.
+"""Speed and memory of `aiac data build` at full scale, on synthetic rows, in a process of its own.
 
-python -m benchmarks.curation prints JSON. The rows are four-choice questions of made words, as frequent as words are
-(Zipf), and no two are the same, so every one is compared with all others and with the evaluation rows to the end.
+python -m benchmarks.curation prints JSON. The rows are four-choice questions of made-up words with the frequencies of
+words (Zipf). No two are the same, so every row is compared with all others and with the evaluation rows to the end.
 Rows a second count from the start of the process to its end, Python's own start included.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import subprocess
@@ -18,7 +17,8 @@ from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reporting import Aims, judge, machine, note
+from benchmarks.command_line import argument_parser, at_least, note, print_report
+from benchmarks.reporting import Aims, check_aims, machine
 from training.curation.report import BuildReport, read_report
 
 AIMS: Aims = {"peak_rss_gb": ("below", 2.0)}
@@ -28,7 +28,7 @@ EVALUATION_SHARE = 0.02
 WORDS = ["".join(parts) for parts in product(("ka", "lo", "mi", "ne", "pu", "ra", "so", "ti", "ve", "zo"), repeat=4)]
 ZIPF = list(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 
-# What a process holds when it forks counts as its child's peak, so a process that holds nothing starts the build.
+# The memory of a process at its fork counts as its child's peak, so a process with little memory starts the build.
 WATCH = """
 import json, os, subprocess, sys, time
 started = time.perf_counter()
@@ -41,7 +41,7 @@ print(json.dumps([child.returncode, time.perf_counter() - started, cpu_s, usage.
 
 
 def made_rows(count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Questions of 8 to 40 words, and four choices of 1 to 4 words, in the form of a question file's lines."""
+    """Yield questions of 8 to 40 words and four choices of 1 to 4 words, in the form of a question file's lines."""
     draw = random.Random(seed)
     for number in range(count):
         words = draw.choices(WORDS, cum_weights=ZIPF, k=draw.randint(8, 40))
@@ -62,7 +62,7 @@ def write_rows(path: Path, count: int, seed: int) -> str:
 
 
 def build(recipe: Path) -> dict[str, float]:
-    """Runs `aiac data build` in a child; its wall and CPU seconds, and the most memory it had, in GB of RAM."""
+    """Run `aiac data build` in a child; return its wall and CPU seconds, and its peak memory in GB."""
     command = [sys.executable, "-c", WATCH, sys.executable, "-m", "aiac", "data", "build", str(recipe)]
     watched = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     code, wall_s, cpu_s, peak = json.loads(watched.stdout)
@@ -108,18 +108,16 @@ def measure(rows: int, seed: int) -> dict[str, Any]:
         "rows_per_s": rows / used["wall_s"],
         "rows_per_cpu_s": rows / used["cpu_s"],
         "counts": counts(report),
-        "aims": judge(used, AIMS),
+        "aims": check_aims(used, AIMS),
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.curation", description=__doc__)
-    parser.add_argument("--rows", type=int, default=150_000)
+    parser = argument_parser("curation", __doc__)
+    parser.add_argument("--rows", type=at_least(int, 10), default=150_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    if options.rows < 10:
-        parser.error(f"--rows: found {options.rows}; expected at least 10")
-    print(json.dumps(measure(options.rows, options.seed), indent=1))
+    print_report(measure(options.rows, options.seed))
 
 
 if __name__ == "__main__":

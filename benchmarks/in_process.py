@@ -1,9 +1,9 @@
-"""A server of this project inside the benchmark's own process, so that the engine behind it can be timed and called."""
+"""A server of this project inside the benchmark's process, so that its engine can be timed and called."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,17 +16,20 @@ from agents.core.schema import Question
 from agents.engines.protocol import Engine
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Open, Place
-from benchmarks.load import AnswerClient, Ask, LeanClient
+from benchmarks.clients import LeanClient, ServiceClient
+from benchmarks.load import Ask
 from service.app import create_app
 from service.server import reserve_port
 from service.settings import load_settings
 
 T = TypeVar("T")
+MAX_DIFFERENCE_NATS = 1e-3
+"""Bound for two ways that compute the same in float32."""
 
 
 @dataclass
 class BusyClock:
-    """The seconds during which at least one call was at work on an engine."""
+    """Seconds during which at least one call was at work on an engine."""
 
     busy_s: float = 0.0
     _running: int = 0
@@ -62,8 +65,18 @@ class TimedEngine:
         return await self._clock.timed(self.engine.continuation_logprobs(*arguments))
 
 
-def timed(place: Place, clock: BusyClock) -> Place:
-    """As ``place`` plans, with every engine timed by ``clock``."""
+def require_agreement(ways: str, expected: Iterable[float], found: Iterable[float]) -> float:
+    """Return the largest difference of log-probs that two ways computed. Raises RuntimeError when it is too large."""
+    largest = 0.0
+    for one, other in zip(expected, found, strict=True):
+        largest = max(largest, difference := abs(one - other))
+        if not difference <= MAX_DIFFERENCE_NATS:
+            raise RuntimeError(f"{ways} differ: {other} and {one} nats; expected at most {MAX_DIFFERENCE_NATS}")
+    return largest
+
+
+def with_timed_engines(place: Place, clock: BusyClock) -> Place:
+    """Plan as ``place`` does, with every engine timed by ``clock``."""
 
     async def opened(opener: Open) -> Engine:
         return TimedEngine(await opener(), clock)
@@ -75,13 +88,13 @@ def timed(place: Place, clock: BusyClock) -> Place:
 
 
 def patient() -> dict[str, Any]:
-    """Settings with the longest limit there is: for measuring how long answers take, not whether they are in time."""
+    """Return settings with the longest limit of all editions, so that no deadline shortens an answer."""
     return {"edition": max(edition_names(), key=lambda name: load_edition(name).answer_seconds), "margin_ms": 0}
 
 
 @asynccontextmanager
 async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
-    """POST /answer of a real server on a loopback port, as a function of a question; closes the ensemble in the end."""
+    """Serve on a loopback port and yield POST /answer as a function of a question; close the ensemble at the end."""
 
     async def load(report: Callable[[str], None]) -> LoadedEnsemble:
         return ensemble
@@ -93,12 +106,12 @@ async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
         running = asyncio.create_task(server.serve([reserved]))
         await app.state.service.settled.wait()
         async with aclosing(LeanClient(*reserved.getsockname())) as http:
-            client = AnswerClient(http, "")
+            client = ServiceClient(http, "")
 
             async def ask(question: Question) -> None:
-                outcome = await client.ask(question)
-                if not outcome.complete:
-                    found = "an answer cut short by its deadline" if outcome.degraded else f"status {outcome.status}"
+                result = await client.answer(question)
+                if not result.complete:
+                    found = "an answer cut short by its deadline" if result.degraded else f"status {result.status}"
                     raise RuntimeError(f"{found}: its latency says nothing")
 
             try:
@@ -109,7 +122,7 @@ async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
 
 
 async def service_added_ms(ask: Ask, clock: BusyClock, todo: Sequence[Question]) -> list[float]:
-    """For each request of one client: what the client waited, less the time the engines were at work on it."""
+    """For each request of one client: its latency less the time that the engines worked on it."""
     now = asyncio.get_running_loop().time
     await ask(todo[0])
     added = []

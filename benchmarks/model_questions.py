@@ -1,16 +1,15 @@
-"""What becomes of the questions a language model writes: how many pass each gate, and how long a draft takes.
+"""Questions written by a language model: how many pass each gate, and how long a draft takes.
 
 python -m benchmarks.model_questions --ensemble starter --drafts 40 prints JSON, and the service's table of gates to
 stderr. The bare base model of the ensemble writes, the ensemble confirms the keys; gates and counts are those of the
-Q-Agent. Topics and levels take turns. ``pick_is_key`` beside its chance says what an agreement is worth: a gate whose
-ensemble picks the key no more often than by chance lets through what it should not.
+Q-Agent. Topics and levels take turns. ``pick_is_key`` beside its chance tells the worth of an agreement: an ensemble
+that picks the key no more often than by chance lets wrong keys through.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Sequence
@@ -33,8 +32,8 @@ from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.question_source import model_source
 from agents.ensemble.stand_in import stand_in
-from benchmarks.reporting import library_versions, machine, note, percentiles_ms
-from training.support.statistics import wilson_interval
+from benchmarks.command_line import argument_parser, note, print_report
+from benchmarks.reporting import environment, percentiles_ms, share_of
 
 T = TypeVar("T")
 
@@ -43,12 +42,12 @@ GENERAL_TOPICS = ("Photosynthesis", "World geography", "Everyday physics")
 
 
 def topics_of(edition: Edition) -> list[Topic]:
-    """Those of the edition, named by their paths, and as many again that no puzzle covers."""
+    """Topics of the edition, named by their paths, and general ones that no puzzle covers."""
     return [Topic(name) for name in (*(topic.path for topic in edition_topics(edition)), *GENERAL_TOPICS)]
 
 
 class WatchedKeyGate:
-    """A key gate, and what its refusals do not tell of the proposals that reach it."""
+    """A key gate that records keys, picks and hardness of the proposals that reach it."""
 
     def __init__(self, gate: Gate, ensemble: LoadedEnsemble) -> None:
         self.name = gate.name
@@ -56,15 +55,15 @@ class WatchedKeyGate:
         self._ensemble = ensemble
         self._hardness = HardnessGate(lambda: stand_in(ensemble))
         self.seconds: list[float] = []
-        """What each check took."""
+        """Duration of each check."""
         self.keys: Counter[str | None] = Counter()
-        """How often each letter was named as the key."""
+        """Counts of the letters named as the key."""
         self.picked = 0
-        """How often the ensemble, asked as it answers, picks the key."""
+        """Times that the ensemble, asked as it answers, picks the key."""
         self.hardness: list[float] = []
 
     async def check(self, proposal: Proposal) -> Proposal:
-        """As the gate's own check."""
+        """Record the proposal, then check it as the gate does."""
         question = proposal.question
         self.keys[question.key_letter] += 1
         verdict = await self._ensemble.answerer.answer(replace(question, key=None), Deadline.never())
@@ -74,7 +73,7 @@ class WatchedKeyGate:
 
 
 async def timed(work: Awaitable[T], seconds: list[float]) -> T:
-    """What ``work`` gives or raises; ``seconds`` gets one number more."""
+    """Await ``work`` and append its duration to ``seconds``."""
     started = time.perf_counter()
     try:
         return await work
@@ -105,10 +104,11 @@ async def measure(ensemble: LoadedEnsemble, drafts: int, seed: int, edition: Edi
         passed.append({**served.canonical(), "least_probability_of_key": least})
     await store.close()
     note(pipeline.counts.table())
+    reached = watched.keys.total()
     return {
         "drafts": drafts,
         "gates": pipeline.counts.to_json(),
-        "pick_is_key": share(watched.picked, watched.keys.total()),
+        "pick_is_key": {"count": watched.picked, **share_of(watched.picked, reached)} if reached else None,
         "pick_is_key_by_chance": 1 / edition.choices,
         "letters_named_as_key": {letter: watched.keys[letter] for letter in LETTERS[: edition.choices]},
         "hardness_mean": round(fmean(watched.hardness), 3) if watched.hardness else None,
@@ -116,14 +116,6 @@ async def measure(ensemble: LoadedEnsemble, drafts: int, seed: int, edition: Edi
         "key_gate_ms": percentiles_ms(watched.seconds),
         "passed": passed,
     }
-
-
-def share(count: int, rows: int) -> dict[str, Any] | None:
-    """A count of ``rows``, with its 95% Wilson interval; None of no rows."""
-    if not rows:
-        return None
-    low, high = wilson_interval(count, rows)
-    return {"count": count, "rows": rows, "share": round(count / rows, 3), "interval": [round(low, 3), round(high, 3)]}
 
 
 async def run(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -136,19 +128,18 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
             "ensemble": ensemble.manifest.name,
             "dtype": engine.dtype,
             **result,
-            "machine": machine(),
-            "libraries": library_versions(),
+            **environment(),
         }
     finally:
         await ensemble.close()
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser("model_questions", __doc__)
     parser.add_argument("--ensemble", default="starter")
     parser.add_argument("--drafts", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
-    print(json.dumps(asyncio.run(run(parser.parse_args(argv))), indent=2))
+    print_report(asyncio.run(run(parser.parse_args(argv))))
 
 
 if __name__ == "__main__":

@@ -1,24 +1,22 @@
-"""How many proved puzzles a second one core makes, by family and level; and how many a second it verifies.
+"""Proved puzzles that one core makes and verifies a second, by family and level.
 
 python -m benchmarks.puzzles_speed prints JSON. Times are the process's own (CPU seconds), after one puzzle to warm up.
-``--draws N`` adds how many of N puzzles in a row have a structure that none before had, by family at medium.
+``--draws N`` counts the different structures among N puzzles in a row, by family at medium.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import fmean
 
 import puzzles
-from benchmarks.reporting import note
+from benchmarks.command_line import argument_parser, note, print_report
 from puzzles.difficulty import LEVELS
 
 AIM_PER_S = 40.0
-"""Puzzles a second a core, on average over families at medium difficulty."""
+"""Puzzles a second a core, as a mean over families at medium difficulty."""
 
 
 def per_second(make: Callable[[int], object], number: int) -> float:
@@ -47,7 +45,7 @@ def distinct(family: str, draws: int) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser("puzzles_speed", __doc__)
     parser.add_argument("--number", type=int, default=200, help="puzzles of each family and level")
     parser.add_argument("--draws", type=int, default=0, help="medium puzzles of each family to count structures among")
     options = parser.parse_args(argv)
@@ -61,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             structures[family] = distinct(family, options.draws)
             note(f"{family}: {structures[family]:,} structures in {options.draws:,} draws")
         report["structures"] = {"draws": options.draws, "distinct": structures}
-    print(json.dumps(report, indent=2))
+    print_report(report)
 
 
 if __name__ == "__main__":

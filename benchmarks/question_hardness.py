@@ -1,10 +1,11 @@
-"""Are the questions a stand-in finds hard hard for anybody else? Honestly: selected by one, tested on others.
+"""Hardness that transfers: questions selected as hard by one stand-in, tested on others.
 
-python -m benchmarks.question_hardness prints JSON. Of a pool of proved puzzles of one family and level, the hardest
-tenth by the selecting stand-in is set beside unselected puzzles of other seeds. The selecting stand-in itself answers
-the hardest tenth badly by construction (``circular``): that it does says nothing. What counts are judges that had no
-part in the selection: the same model by another method, and above all another model. Other orders of the choices would
-be no test: cloze scores do not depend on them. Groups are of different puzzles, so the test is Fisher's, two-sided.
+python -m benchmarks.question_hardness prints JSON. From a pool of proved puzzles of one family and level, the hardest
+tenth by the selecting stand-in is compared with unselected puzzles of other seeds. The selecting stand-in itself
+answers the hardest tenth badly by construction (``circular``), so its result is no evidence. Evidence are judges that
+had no part in the selection: the same model by another method, and above all another model. Other orders of the choices
+would be no test, since cloze scores do not depend on them. The groups are of different puzzles, so the test is
+Fisher's, two-sided.
 
 A stand-in is an ensemble's name for its base member as fitted, or ENSEMBLE:METHOD for its base model by that method.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,16 +32,16 @@ from agents.ensemble.base_model import find_or_pull
 from agents.ensemble.engine_kinds import transformers_openers
 from agents.ensemble.loading import find_ensemble
 from agents.ensemble.manifest_file import read_manifest
-from benchmarks.reporting import library_versions, machine, note
+from benchmarks.command_line import argument_parser, note, print_report
+from benchmarks.reporting import environment, share_of
 from puzzles.generator import Difficulty
-from training.support.statistics import wilson_interval
 
 SELECT = "starter"
 JUDGES = ("starter", "starter:letter", "qwen2.5-coder-0.5b")
 TENTH = 10
 IN_FLIGHT = 8
 UNSELECTED_SEED = 1_000_000
-"""Puzzles that are compared with come from seeds the pool never reaches."""
+"""Unselected puzzles come from seeds that the pool never reaches."""
 
 
 def member_of(stand_in: str) -> tuple[str, Member]:
@@ -59,7 +59,7 @@ def member_of(stand_in: str) -> tuple[str, Member]:
 
 
 def drawn(family: str, level: str, count: int, seed: int) -> list[Question]:
-    """``count`` puzzles, none of the structure of another."""
+    """Draw ``count`` puzzles of different structures."""
     made = islice(puzzles.stream(family, cast(Difficulty, level), seed), count)
     return [Question(p.question, p.choices, key=p.key) for p in made]
 
@@ -74,7 +74,7 @@ def opened(model: str) -> Iterator[Engine]:
 
 
 def key_probabilities(engine: Engine, member: Member, asked: Sequence[Question]) -> list[tuple[float, bool]]:
-    """The probability of each question's key, and whether it is the likeliest choice."""
+    """Probability of each question's key, and true where the key is the likeliest choice."""
     voter = Voter(member, engine, PromptRenderer(engine.tokenizer, engine.max_tokens)).in_all_orders()
 
     async def one(question: Question) -> tuple[float, bool]:
@@ -103,16 +103,10 @@ def compared(selected: Sequence[bool], unselected: Sequence[bool]) -> dict[str, 
 
     table = [[sum(rows), len(rows) - sum(rows)] for rows in (selected, unselected)]
     return {
-        "hardest_tenth": _accuracy(selected),
-        "unselected": _accuracy(unselected),
+        "hardest_tenth": {"correct": sum(selected), **share_of(sum(selected), len(selected))},
+        "unselected": {"correct": sum(unselected), **share_of(sum(unselected), len(unselected))},
         "fisher_p": float(fisher_exact(table).pvalue),
     }
-
-
-def _accuracy(correct: Sequence[bool]) -> dict[str, Any]:
-    low, high = wilson_interval(sum(correct), len(correct))
-    share = round(sum(correct) / len(correct), 3)
-    return {"correct": sum(correct), "rows": len(correct), "share": share, "interval": [round(low, 3), round(high, 3)]}
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -132,7 +126,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def judged(
     judge: str, select: str, chosen: Mapping[str, Sequence[Question]], others: Mapping[str, Sequence[Question]]
 ) -> dict[str, Any]:
-    """What one judge makes of the selected and the unselected, by family and together."""
+    """Accuracy of one judge on the selected and the unselected, by family and together."""
     model, member = member_of(judge)
     result: dict[str, Any] = {"model": model, "method": member.method, "circular": judge == select}
     every: tuple[list[bool], list[bool]] = ([], [])
@@ -149,7 +143,7 @@ def judged(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argument_parser("question_hardness", __doc__)
     parser.add_argument("--families", nargs="+", default=["syllogism", "blood_relation"], choices=puzzles.FAMILIES)
     parser.add_argument("--level", default="medium", choices=list(puzzles.LEVELS))
     parser.add_argument("--pool", type=int, default=500, help="puzzles of each family to select from")
@@ -165,10 +159,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "selected_by": arguments.select,
         "judges": judges,
         "seconds": round(time.perf_counter() - started, 1),
-        "machine": machine(),
-        "libraries": library_versions(),
+        **environment(),
     }
-    print(json.dumps(report, indent=2))
+    print_report(report)
 
 
 if __name__ == "__main__":

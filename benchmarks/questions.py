@@ -1,16 +1,14 @@
-"""A thousand questions of each edition: how many pass the filter, repeat, or have a wrong key, and how long one takes.
+"""A thousand questions of each edition: the filter, duplicates, wrong keys, and the time that one takes.
 
-python -m benchmarks.questions prints JSON. Every key is checked by the tests' own solvers, which read the English and
-know nothing of how it was written; ``--unchecked`` leaves that out. What they do not confirm is in the report in full.
-Duplicates are looked for by MinHash, not by the index of the gates. ``fresh`` questions are made while the asker waits,
-``pooled`` ones taken from a pool filled before.
+python -m benchmarks.questions prints JSON. The tests' own solvers check every key; they read only the English, and
+``--unchecked`` leaves them out. The report holds in full each question that they do not confirm. MinHash finds the
+duplicates, not the index of the gates. ``fresh`` questions are made while the caller waits, ``pooled`` ones come from
+a pool filled before.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -27,7 +25,8 @@ from agents.asking.questioner import Questioner
 from agents.core.edition import Edition, edition_names, load_edition
 from agents.core.rules import filter_questions
 from agents.core.token_estimate import estimate_tokens
-from benchmarks.reporting import Aims, judge, note, percentiles_ms, processor_name
+from benchmarks.command_line import argument_parser, note, print_report
+from benchmarks.reporting import Aims, check_aims, percentiles_ms, processor_name
 from puzzles import LEVELS, Puzzle
 from training.curation.similarity import Signatures, similar_pairs
 from training.curation.text import question_words, shingles
@@ -44,7 +43,7 @@ AIMS: Aims = {
 
 
 def second_solver() -> Callable[[Puzzle], bool]:
-    """``confirms`` of the tests' second solvers."""
+    """Import ``confirms`` of the tests' second solvers."""
     sys.path.insert(0, str(SOLVERS))
     from second_solvers import confirms  # type: ignore[import-not-found]
 
@@ -59,7 +58,7 @@ def as_served(served: ServedQuestion) -> Puzzle:
 
 
 def duplicates(served: Sequence[ServedQuestion]) -> int:
-    """Questions with the structure or, by MinHash, nearly the text of another one."""
+    """Count questions with the structure or, by MinHash, nearly the text of another one."""
     structures = Counter(each.proposal.fingerprint for each in served)
     repeated = {place for place, each in enumerate(served) if structures[each.proposal.fingerprint] > 1}
     signatures = Signatures(seed=0)
@@ -71,7 +70,7 @@ def duplicates(served: Sequence[ServedQuestion]) -> int:
 
 
 def keys(served: Sequence[ServedQuestion], confirms: Callable[[Puzzle], bool]) -> dict[str, Any]:
-    """Keys that the second solver confirms and that it does not, and the CPU seconds that took."""
+    """Count the keys that the second solver confirms and does not, with its CPU seconds."""
     start = time.process_time()
     wrong = [each.canonical() for each in served if not confirms(as_served(each))]
     return {
@@ -83,7 +82,7 @@ def keys(served: Sequence[ServedQuestion], confirms: Callable[[Puzzle], bool]) -
 
 
 async def asked(questioner: Questioner, number: int) -> tuple[list[ServedQuestion], list[float]]:
-    """Questions in the default difficulty, one after the other, and the seconds that each took."""
+    """Ask for questions in the default difficulty, one after the other; return them and the seconds of each."""
     served, seconds = [], []
     for _ in range(number):
         start = time.perf_counter()
@@ -93,7 +92,7 @@ async def asked(questioner: Questioner, number: int) -> tuple[list[ServedQuestio
 
 
 async def measure(edition: Edition, number: int, seed: int) -> tuple[dict[str, Any], list[ServedQuestion]]:
-    """The report of one edition, and its fresh questions."""
+    """Return the report of one edition, and its fresh questions."""
     with tempfile.TemporaryDirectory() as folder:
         store = QuestionStore(Path(folder) / "pool.sqlite", capacity=POOL_CAPACITY)
         questioner = Questioner(edition, store, draw_seed=count(seed * 1_000_003).__next__)
@@ -124,7 +123,7 @@ async def measure(edition: Edition, number: int, seed: int) -> tuple[dict[str, A
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser("questions", __doc__)
     parser.add_argument("--number", type=int, default=1000, help="questions of each edition")
     parser.add_argument("--editions", nargs="+", choices=edition_names(), default=list(edition_names()))
     parser.add_argument("--seed", type=int, default=0)
@@ -144,8 +143,8 @@ def main() -> None:
             "pooled_p99_ms": report["pooled_ms"]["p99"],
             **({"wrong_keys": float(report["keys"]["wrong"])} if confirms is not None else {}),
         }
-        reports[name] = {**report, "aims": judge(measured, AIMS)}
-    print(json.dumps({"processor": processor_name(), "seed": options.seed, "editions": reports}, indent=2))
+        reports[name] = {**report, "aims": check_aims(measured, AIMS)}
+    print_report({"processor": processor_name(), "seed": options.seed, "editions": reports})
 
 
 if __name__ == "__main__":

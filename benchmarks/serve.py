@@ -1,21 +1,17 @@
-"""How the service fares under load: what it can do, what it does when asked for more, and what it adds to its engine.
+"""The service under load: its capacity, its behaviour in overload, and its overhead over the engine.
 
 python -m benchmarks.serve prints JSON. A server of this project is started as a process of its own and asked over HTTP,
 first by clients that wait for their answers (capacity: the most complete answers a second), then by arrivals at random
 at half, once and twice that rate, under the edition's own deadline. With vLLM an engine process is killed under load,
 and with `remote` one of the `vllm serve` processes that are started for it, unless AIAC_REMOTE_URLS names others.
-What the service adds to an engine, and a plain `vllm serve` beside it, is benchmarks/serve_overhead.py. Every question
-is asked once, so that no cache flatters anyone.
+The overhead over an engine, and a plain `vllm serve` beside it, is in benchmarks/serve_overhead.py. Every question is
+asked once, so that no cache helps.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import importlib.util
-import json
 import logging
-import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,9 +26,10 @@ from agents.core.errors import AiacError
 from agents.engines.remote.options import RemoteOptions
 from agents.ensemble.engine_kinds import ENGINES
 from agents.support.settings import read_settings
+from benchmarks.command_line import argument_parser, at_least, note, positive, print_report, run_with_servers
 from benchmarks.in_process import patient
 from benchmarks.load import closed_loop, for_seconds
-from benchmarks.reporting import Aims, judge, library_versions, machine, note, report_alone_on_stdout
+from benchmarks.reporting import Aims, check_aims, environment
 from benchmarks.sample_questions import questions
 from benchmarks.serve_faults import burst, kill_an_engine, soak
 from benchmarks.serve_load import started
@@ -44,13 +41,11 @@ from service.settings import load_settings
 logger = logging.getLogger(__name__)
 
 EXPECTED = (AiacError, RuntimeError, httpx.HTTPError, psutil.Error)
-"""What a server that does not start, or a measurement that cannot be made, ends in."""
+"""Errors of a server that does not start, or of a measurement that cannot be made."""
 PARTS = ("load", "kill", "overhead")
-POSITIVE, OR_NONE = ("seconds", "clients", "replicas"), ("soak", "burst")
-"""Options that are numbers; 0 leaves the latter out."""
 RATES = (0.5, 1.0, 2.0)
 KILL_RATE, SOAK_RATE = 0.5, 0.7
-"""Of the capacity."""
+"""Shares of the capacity."""
 
 AIMS: Aims = {
     "service_over_engine_throughput": ("at least", 0.97),
@@ -67,10 +62,10 @@ AIMS: Aims = {
 
 
 @dataclass(frozen=True)
-class Options:
-    """What is measured, and for how long. ``soak_s`` and ``burst`` are 0 for neither.
+class ServeOptions:
+    """Parts and sizes of the measurement. ``soak_s`` and ``burst`` are 0 to leave that part out.
 
-    ``replicas`` is how many servers of each model are started for ``remote``.
+    ``replicas`` counts the servers of each model that are started for ``remote``.
     """
 
     engines: Sequence[str]
@@ -85,8 +80,8 @@ class Options:
 
 
 @asynccontextmanager
-async def servers_behind(engine: str, ensemble: str, options: Options) -> AsyncIterator[Fleet | None]:
-    """The vLLM servers that ``remote`` asks, started and put into this process's environment; None where none are."""
+async def servers_behind(engine: str, ensemble: str, options: ServeOptions) -> AsyncIterator[Fleet | None]:
+    """Start the vLLM servers that ``remote`` asks and set them in the environment; None when none are needed."""
     if not starts_servers(engine):
         yield None
         return
@@ -99,44 +94,46 @@ def starts_servers(engine: str) -> bool:
     return engine == "remote" and not read_settings(RemoteOptions).addresses
 
 
-async def under_load(found: dict[str, Any], options: Options, limit_s: float, servers: Fleet | None = None) -> None:
-    """Capacity on one server, whose deadlines are far away; on another one, with the edition's, all that follows.
+async def under_load(
+    found: dict[str, Any], options: ServeOptions, limit_s: float, servers: Fleet | None = None
+) -> None:
+    """Measure the capacity on one server with far deadlines; all other parts on another, with the edition's.
 
-    ``servers`` are those that ``remote`` asks, where they were started for it. Each measurement is put into ``found``,
-    which names the engine and the ensemble, as soon as it is there.
+    ``servers`` are those that were started for ``remote``. ``found`` names the engine and the ensemble; it gets each
+    measurement at once.
     """
     ensemble, engine = found["ensemble"], found["engine"]
     fresh, seeds = questions(options.seed), count(options.seed)
-    async with started(ensemble, engine, fresh, seeds, limit_s, **patient()) as bench:
-        found["capacity"] = await bench.capacity(options.seconds / 2)
+    async with started(ensemble, engine, fresh, seeds, limit_s, **patient()) as test:
+        found["capacity"] = await test.capacity(options.seconds / 2)
     capacity = found["capacity"]["questions_per_s"]
-    async with started(ensemble, engine, fresh, seeds, limit_s) as bench:
-        # What steps cost is learnt from the first answers: a service that has just started is not what is measured.
-        await closed_loop(bench.client.ask, for_seconds(fresh, options.seconds / 4), 1)
+    async with started(ensemble, engine, fresh, seeds, limit_s) as test:
+        # Warm-up: the service learns the cost of its steps from the first answers.
+        await closed_loop(test.client.answer, for_seconds(fresh, options.seconds / 4), 1)
         if "load" in options.parts:
             found["open_loop"] = []
             for times in RATES:
                 note(f"{times:g} times the capacity")
-                found["open_loop"].append({"times": times, **await bench.load(times * capacity, options.seconds)})
+                found["open_loop"].append({"times": times, **await test.load(times * capacity, options.seconds)})
         if "kill" in options.parts and (engine == "vllm" or servers is not None):
-            load, steady_s = bench.arrivals(KILL_RATE * capacity), options.seconds / 3
+            load, steady_s = test.arrivals(KILL_RATE * capacity), options.seconds / 3
             note("killing an engine" if servers is None else "killing a server")
             found["kill"] = await (
-                kill_an_engine(bench.service, bench.http, load, fresh, steady_s=steady_s, limit_s=limit_s)
+                kill_an_engine(test.service, test.http, load, fresh, steady_s=steady_s, limit_s=limit_s)
                 if servers is None
                 else kill_a_server(servers, load, fresh, steady_s=steady_s, limit_s=limit_s)
             )
         if options.soak_s:
             note(f"soaking for {options.soak_s:g} s")
-            load = bench.arrivals(SOAK_RATE * capacity)
-            found["soak"] = await soak(bench.service, load, fresh, seconds=options.soak_s, limit_s=limit_s)
+            load = test.arrivals(SOAK_RATE * capacity)
+            found["soak"] = await soak(test.service, load, fresh, seconds=options.soak_s, limit_s=limit_s)
         if options.burst:
             note(f"asking {options.burst:,} questions at once")
-            found["burst"] = await burst(bench.service, bench.client, fresh, requests=options.burst, limit_s=limit_s)
+            found["burst"] = await burst(test.service, test.client, fresh, requests=options.burst, limit_s=limit_s)
 
 
 def measured(found: dict[str, Any], limit_s: float) -> dict[str, float]:
-    """What there are aims for, out of one result."""
+    """Select the measurements of one result that have aims."""
     values: dict[str, float] = {}
     if "ratios" in found:
         values |= found["ratios"] | {"service_added_ms_p50": found["service_added_ms"]["p50"]}
@@ -163,13 +160,12 @@ def vllm_installed() -> bool:
     return importlib.util.find_spec("vllm") is not None
 
 
-async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installed) -> dict[str, Any]:
-    """The report. What fails to start is in it as an error, and the rest is measured."""
+async def measure(options: ServeOptions, has_vllm: Callable[[], bool] = vllm_installed) -> dict[str, Any]:
+    """Return the report. A server that fails to start is an error in it, and the rest is measured."""
     settings = load_settings()
     limit_s = load_edition(settings.edition).answer_seconds
     report: dict[str, Any] = {
-        "machine": machine(),
-        "versions": library_versions(),
+        **environment(),
         "seed": options.seed,
         "edition": {"name": settings.edition, "limit_s": limit_s, "margin_ms": settings.margin_ms},
         "capacity_edition": patient(),
@@ -184,7 +180,7 @@ async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installe
         try:
             await work
         except Exception as error:
-            # What took half an hour to measure before must not be lost, whatever this is.
+            # An error of any kind must not lose half an hour of measurements before it.
             if not isinstance(error, EXPECTED):
                 logger.exception("%s on %s", ensemble, engine)
             reason = str(error) or type(error).__name__
@@ -213,53 +209,39 @@ async def measure(options: Options, has_vllm: Callable[[], bool] = vllm_installe
         for ensemble in options.ensembles:
             await attempt(ensemble, engine, every_part(ensemble, engine))
     for found in [*report["service"], *report["overhead"]]:
-        found["aims"] = judge(measured(found, limit_s), AIMS)
+        found["aims"] = check_aims(measured(found, limit_s), AIMS)
     return report
 
 
-def read_options(arguments: Sequence[str] | None = None) -> Options:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
-    parser.add_argument("--engine", nargs="+", choices=ENGINES, default=["transformers", "vllm"])
-    parser.add_argument("--ensemble", nargs="+", default=["default", "starter"], help="names or folders")
-    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each open loop")
-    parser.add_argument("--soak", type=float, default=0.0, metavar="SECONDS", help="of steady load, memory watched")
-    parser.add_argument("--burst", type=int, default=0, metavar="REQUESTS", help="at once, each on its own connection")
-    parser.add_argument("--clients", type=int, default=Scale.clients, help="beside the engine called directly")
-    parser.add_argument("--replicas", type=int, default=Options.replicas, help="servers of each model, with remote")
-    parser.add_argument("--quick", action="store_true", help="seconds of everything: to see that it runs")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    for name in (*POSITIVE, *OR_NONE):
-        value = getattr(given, name)
-        if value < 0 or (not value and name in POSITIVE):
-            expected = "a positive number" if name in POSITIVE else "0 or more"
-            parser.error(f"--{name}: found {value:g}; expected {expected}")
-    return Options(
-        engines=given.engine,
-        ensembles=given.ensemble,
-        parts=given.parts,
-        seconds=min(given.seconds, 2.0) if given.quick else given.seconds,
-        soak_s=given.soak,
-        burst=given.burst,
-        scale=Scale(clients=2, rounds=2, questions=4, alone=4) if given.quick else Scale(clients=given.clients),
-        seed=given.seed,
-        replicas=given.replicas,
+def read_options(arguments: Sequence[str] | None = None) -> ServeOptions:
+    parser = argument_parser("serve", __doc__)
+    add = parser.add_argument
+    add("--engine", dest="engines", nargs="+", choices=ENGINES, default=["transformers", "vllm"])
+    add("--ensemble", dest="ensembles", nargs="+", default=["default", "starter"], help="names or folders")
+    add("--parts", nargs="*", choices=PARTS, default=list(PARTS))
+    add("--seconds", type=positive(float), default=60.0, help="of each open loop")
+    add(
+        "--soak", dest="soak_s", type=at_least(float, 0), default=0.0, metavar="SECONDS", help="of load, memory watched"
     )
+    add("--burst", type=at_least(int, 0), default=0, metavar="REQUESTS", help="at once, each on its own connection")
+    add("--clients", type=positive(int), default=Scale.clients, help="beside the engine called directly")
+    add("--replicas", type=positive(int), default=ServeOptions.replicas, help="servers of each model, with remote")
+    add("--quick", action="store_true", help="seconds of everything: to see that it runs")
+    add("--seed", type=int, default=0)
+    given = vars(parser.parse_args(arguments))
+    scale = Scale(clients=given.pop("clients"))
+    if given.pop("quick"):
+        scale = Scale(clients=2, rounds=2, questions=4, alone=4)
+        given["seconds"] = min(given["seconds"], 2.0)
+    return ServeOptions(scale=scale, **given)
 
 
 def main() -> None:
-    # What was started must be ended: an interrupt does that, and a plain SIGTERM would not.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = read_options()
     allow_open_files()
-    with report_alone_on_stdout():
-        report = asyncio.run(measure(options))
-    print(json.dumps(report, indent=1))
-    for found in [*report["service"], *report["overhead"]]:
-        for name, aim in found["aims"].items():
-            verdict = "met" if aim["met"] else "NOT met"
-            note(f"{found['ensemble']} on {found['engine']}: {name} {aim['value']:.2f} (aim: {aim['aim']}) {verdict}")
+    report = run_with_servers(measure(options))
+    found = [*report["service"], *report["overhead"]]
+    print_report(report, {f"{part['ensemble']} on {part['engine']}": part for part in found})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What may happen to a service: an engine process killed under load, a long time, and everybody asking at once."""
+"""Faults and stress: an engine process killed under load, a long soak, and a burst of requests at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 import httpx
 
 from agents.core.schema import Question
-from benchmarks.load import AnswerClient, LeanClient, OpenLoop, Outcome, summary
-from benchmarks.reporting import note, percentiles_ms
+from benchmarks.clients import LeanClient, RequestResult, ServiceClient, now_s
+from benchmarks.command_line import note
+from benchmarks.load import OpenLoop, summary
+from benchmarks.reporting import percentiles_ms
 from benchmarks.serve_processes import Service, members_ready
 
 RECOVERY_SECONDS = 300.0
-"""How long to wait for a killed engine to serve again."""
+"""Longest wait for a killed engine to serve again."""
 SAMPLE_SECONDS = 30.0
-"""How often memory is looked at in a soak; a tenth of it when it is shorter than five minutes."""
+"""Time between two readings of memory in a soak; a tenth of a soak that is shorter than five minutes."""
 
 FAILED = ("unavailable", "server_error", "failed")
 
@@ -33,9 +35,9 @@ async def kill_an_engine(
     steady_s: float,
     limit_s: float,
 ) -> dict[str, Any]:
-    """SIGKILL to the oldest engine process under ``load``, which goes on until all members serve again.
+    """Send SIGKILL to the oldest engine process under ``load``, which continues until all members serve again.
 
-    ``steady_s`` of load come before the kill and after the recovery. A service with one engine or none is let be.
+    ``steady_s`` of load come before the kill and after the recovery. A service with one engine or none is skipped.
     """
     engines = service.engine_processes()
     if len(engines) < 2:
@@ -57,33 +59,31 @@ async def fault_under(
     steady_s: float,
     limit_s: float,
 ) -> dict[str, Any]:
-    """How ``load`` fares through ``fault``, which kills, waits until all is well again, and tells what it saw.
+    """Results of ``load`` during ``fault``, which kills, waits for the recovery, and returns what it saw.
 
     ``steady_s`` of load come before it, and again after it.
     """
-    loop = asyncio.get_running_loop()
-    started = loop.time()
+    started = now_s()
     offering = asyncio.create_task(load.offer(fresh, float("inf")))
     await asyncio.sleep(steady_s)
-    killed_after_s = loop.time() - started
+    killed_after_s = now_s() - started
     told = await fault()
     await asyncio.sleep(steady_s)
     offering.cancel()
-    outcomes = await load.finish()
+    results = await load.finish()
     return {
         "rate_per_s": load.rate_per_s,
         "killed_after_s": killed_after_s,
         **told,
-        **fault_summary(outcomes, limit_s, loop.time() - started),
+        **fault_summary(results, limit_s, now_s() - started),
     }
 
 
 async def recovery(ready: Callable[[], Any]) -> tuple[float | None, float | None]:
-    """Seconds until not all members serve, and until all do again; None for what does not happen in time."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
+    """Seconds until a member is lost, and until all serve again; None for an event that does not happen in time."""
+    started = now_s()
     lost_s: float | None = None
-    while (passed_s := loop.time() - started) < RECOVERY_SECONDS:
+    while (passed_s := now_s() - started) < RECOVERY_SECONDS:
         members: Mapping[str, bool] = await ready()
         whole = bool(members) and all(members.values())
         if lost_s is None and not whole:
@@ -96,34 +96,33 @@ async def recovery(ready: Callable[[], Any]) -> tuple[float | None, float | None
     return lost_s, None
 
 
-def fault_summary(outcomes: Sequence[Outcome], limit_s: float, elapsed_s: float) -> dict[str, Any]:
-    """``load.summary``, and how many requests failed and how many answers no member had a part in."""
-    found = summary(outcomes, limit_s, elapsed_s)
+def fault_summary(results: Sequence[RequestResult], limit_s: float, elapsed_s: float) -> dict[str, Any]:
+    """``load.summary``, with the requests that failed and the answers without a member's vote."""
+    found = summary(results, limit_s, elapsed_s)
     return found | {
         "failed_requests": sum(found["counts"][kind] for kind in FAILED),
-        "answers_without_a_vote": sum(outcome.status == 200 and not outcome.votes for outcome in outcomes),
+        "answers_without_a_vote": sum(result.status == 200 and not result.votes for result in results),
     }
 
 
 async def soak(
     service: Service, load: OpenLoop[Question], fresh: Iterator[Question], *, seconds: float, limit_s: float
 ) -> dict[str, Any]:
-    """``seconds`` of load, and the memory before, during and after it."""
-    loop = asyncio.get_running_loop()
+    """Results of ``seconds`` of load, and the memory before, during and after it."""
     before = service.rss_bytes()
-    started = loop.time()
+    started = now_s()
     samples: list[dict[str, float]] = []
 
     async def watch() -> None:
         while True:
-            samples.append({"after_s": loop.time() - started, **service.rss_bytes()})
+            samples.append({"after_s": now_s() - started, **service.rss_bytes()})
             await asyncio.sleep(min(SAMPLE_SECONDS, seconds / 10))
 
     watching = asyncio.create_task(watch())
     await load.offer(fresh, seconds)
     watching.cancel()
-    outcomes = await load.finish()
-    elapsed_s = loop.time() - started
+    results = await load.finish()
+    elapsed_s = now_s() - started
     half = samples[len(samples) // 2 :]
     return {
         "rate_per_s": load.rate_per_s,
@@ -131,38 +130,35 @@ async def soak(
         "rss_bytes": {"before": before, "during": samples, "after": service.rss_bytes()},
         "mb_per_hour": {name: mb_per_hour(samples, name) for name in before},
         "mb_per_hour_second_half": {name: mb_per_hour(half, name) for name in before},
-        **fault_summary(outcomes, limit_s, elapsed_s),
+        **fault_summary(results, limit_s, elapsed_s),
     }
 
 
 async def burst(
-    service: Service, client: AnswerClient, fresh: Iterator[Question], *, requests: int, limit_s: float
+    service: Service, client: ServiceClient, fresh: Iterator[Question], *, requests: int, limit_s: float
 ) -> dict[str, Any]:
-    """``requests`` questions at the same moment, each over a connection of its own that is open before.
+    """Ask ``requests`` questions at the same moment, each over a connection of its own, opened before.
 
-    ``complete_after`` says whether one question that ``client`` asks when all is over gets a complete answer.
+    ``complete_after`` is true when one question of ``client`` afterwards gets a complete answer.
     """
-    loop = asyncio.get_running_loop()
-    address = httpx.URL(service.url)
     before = service.rss_bytes()
-    async with aclosing(LeanClient(address.host, address.port or 80)) as lean:
+    async with aclosing(LeanClient.to(service.url)) as lean:
         await lean.connect(requests)
-        ask = AnswerClient(lean, service.url).ask
-        started = loop.time()
-        outcomes = await asyncio.gather(*map(ask, islice(fresh, requests)))
-        elapsed_s = loop.time() - started
-    refused_s = [outcome.latency_s for outcome in outcomes if outcome.status == 503]
+        started = now_s()
+        results = await asyncio.gather(*map(ServiceClient(lean, service.url).answer, islice(fresh, requests)))
+        elapsed_s = now_s() - started
+    refused_s = [result.latency_s for result in results if result.status == 503]
     return {
         "elapsed_s": elapsed_s,
         "refused_ms": percentiles_ms(refused_s),
         "rss_bytes": {"before": before, "after": service.rss_bytes()},
-        "complete_after": (await client.ask(next(fresh))).complete,
-        **fault_summary(outcomes, limit_s, elapsed_s),
+        "complete_after": (await client.answer(next(fresh))).complete,
+        **fault_summary(results, limit_s, elapsed_s),
     }
 
 
 def mb_per_hour(samples: Sequence[Mapping[str, float]], name: str) -> float | None:
-    """The slope of a straight line through the samples of ``name``, in 10^6 bytes an hour; None of fewer than two."""
+    """Slope of a straight line through the samples of ``name``, in 10^6 bytes an hour; None below two samples."""
     if len(samples) < 2:
         return None
     hours = [sample["after_s"] / 3600 for sample in samples]

@@ -1,4 +1,4 @@
-"""A server of this project under load: what it can do, and how it fares when more or less is asked of it."""
+"""A server of this project under load: its capacity, and its latencies below and above it."""
 
 from __future__ import annotations
 
@@ -12,47 +12,40 @@ from typing import Any
 import httpx
 
 from agents.core.schema import Question
-from benchmarks.load import AnswerClient, OpenLoop, Outcome, closed_loop, for_seconds, http_client, summary
-from benchmarks.reporting import note, percentiles_ms
-from benchmarks.serve_processes import Service, in_flight, serving
+from benchmarks.clients import ServiceClient, http_client, now_s
+from benchmarks.command_line import note
+from benchmarks.load import OpenLoop, closed_loop, for_seconds, summary
+from benchmarks.reporting import percentiles_ms
+from benchmarks.serve_processes import Service, metric, serving
 
 LEAST_GAIN = 1.05
-"""More clients are tried until twice in a row they do not bring this much."""
+"""The search for the capacity ends when twice in a row doubling the clients gains less than this factor."""
 MOST_CLIENTS = 256
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A running service, and all it takes to put load on it."""
+class LoadTest:
+    """A running service, with the client and the questions that put load on it."""
 
     service: Service
     http: httpx.AsyncClient
-    client: AnswerClient
+    client: ServiceClient
     fresh: Iterator[Question]
     limit_s: float
     seeds: Iterator[int]
 
     async def capacity(self, seconds: float) -> dict[str, Any]:
-        """The most complete answers a second, by more and more clients; ``seconds`` for each number of them.
+        """Find the most complete answers a second, doubling the clients; ``seconds`` for each number of clients.
 
-        A number of clients for which an answer is degraded or refused is too many: it ends there and does not count,
-        so that the deadline has no part in what is found.
+        The search ends at a number of clients with a degraded or refused answer. That step does not count, so that the
+        deadline has no influence on the capacity.
         """
         steps: list[dict[str, Any]] = []
         best, idle, clients = 0.0, 0, 1
         while clients <= MOST_CLIENTS and idle < 2:
-            outcomes: list[Outcome] = []
-
-            async def ask(question: Question, kept: list[Outcome] = outcomes) -> None:
-                kept.append(await self.client.ask(question))
-
-            def all_complete(kept: list[Outcome] = outcomes) -> bool:
-                return all(outcome.complete for outcome in kept)
-
-            found = await closed_loop(ask, for_seconds(self.fresh, seconds, all_complete), clients)
-            steps.append(found | {"complete": all_complete()})
+            steps.append(found := await self.closed(clients, seconds))
             note(f"{clients} clients: {found['questions_per_s']:.2f} questions a second")
-            if not all_complete():
+            if not found["complete"]:
                 break
             idle = 0 if found["questions_per_s"] >= best * LEAST_GAIN else idle + 1
             best = max(best, found["questions_per_s"])
@@ -61,41 +54,50 @@ class Bench:
             raise RuntimeError("not even one client at a time gets complete answers in time: there is no capacity")
         return {"questions_per_s": best, "steps": steps}
 
+    async def closed(self, clients: int, seconds: float) -> dict[str, Any]:
+        """Run a closed loop for ``seconds``, or until an answer is not complete."""
+        complete = True
+
+        async def ask(question: Question) -> None:
+            nonlocal complete
+            complete = (await self.client.answer(question)).complete and complete
+
+        found = await closed_loop(ask, for_seconds(self.fresh, seconds, lambda: complete), clients)
+        return found | {"complete": complete}
+
     def arrivals(self, rate_per_s: float) -> OpenLoop[Question]:
-        """Questions at random, the same times for the same seed and the same place in the run."""
-        return OpenLoop(self.client.ask, rate_per_s, random.Random(next(self.seeds)))
+        """Random arrivals: the same times for the same seed and the same place in the run."""
+        return OpenLoop(self.client.answer, rate_per_s, random.Random(next(self.seeds)))
 
     async def load(self, rate_per_s: float, seconds: float) -> dict[str, Any]:
-        """How the service fares with ``rate_per_s`` arriving for ``seconds``, and how long it takes to drain."""
-        loop = asyncio.get_running_loop()
+        """Results of ``rate_per_s`` arriving for ``seconds``, and how long the service takes to drain."""
         load = self.arrivals(rate_per_s)
-        started = loop.time()
+        started = now_s()
         await load.offer(self.fresh, seconds)
-        outcomes, drain_s = await asyncio.gather(load.finish(), self.drain_s())
+        results, drain_s = await asyncio.gather(load.finish(), self.drain_s())
         return {
             "rate_per_s": rate_per_s,
             "seconds": seconds,
             "drain_s": drain_s,
             "client_lag_ms": percentiles_ms(load.lags_s),
-            **summary(outcomes, self.limit_s, loop.time() - started),
+            **summary(results, self.limit_s, now_s() - started),
         }
 
     async def drain_s(self) -> float:
         """Seconds until the service has no question in flight. Raises RuntimeError when it takes ten limits."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        while await in_flight(self.http, self.service.url):
-            if loop.time() - started > 10 * self.limit_s:
+        started = now_s()
+        while await metric(self.http, self.service.url, "aiac_in_flight"):
+            if now_s() - started > 10 * self.limit_s:
                 raise RuntimeError(f"questions were still in flight {10 * self.limit_s:g} s after the load stopped")
             await asyncio.sleep(0.02)
-        return loop.time() - started
+        return now_s() - started
 
 
 @asynccontextmanager
 async def started(
     ensemble: str, engine: str, fresh: Iterator[Question], seeds: Iterator[int], limit_s: float, **settings: Any
-) -> AsyncIterator[Bench]:
-    """A service, ready, with ``settings`` over those of the environment."""
+) -> AsyncIterator[LoadTest]:
+    """Start a service and wait until it is ready. ``settings`` override the environment."""
     note(f"starting {ensemble} on {engine}")
     async with serving(ensemble, engine, **settings) as service, http_client(timeout_s=limit_s + 30) as http:
-        yield Bench(service, http, AnswerClient(http, service.url), fresh, limit_s, seeds)
+        yield LoadTest(service, http, ServiceClient(http, service.url), fresh, limit_s, seeds)

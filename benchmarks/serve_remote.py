@@ -1,7 +1,7 @@
 """vLLM servers for a service that computes nothing itself: several of every model, one of which can be killed.
 
-On one machine they share its processors, so that two of them are not faster than one: what is measured is what it costs
-to ask over HTTP, and what a lost server costs.
+On one machine they share its processors, so two of them are not faster than one. Measured are the cost of HTTP and the
+cost of a lost server.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EnsembleWeights
 from agents.support.concurrency import run_together
 from agents.support.settings import variable
-from benchmarks.load import OpenLoop, http_client
-from benchmarks.reporting import note
+from benchmarks.clients import http_client, now_s
+from benchmarks.command_line import note
+from benchmarks.load import OpenLoop
 from benchmarks.serve_faults import fault_under
-from benchmarks.serve_overhead import engine_options
-from benchmarks.serve_processes import VllmServer, metric, vllm_serving
+from benchmarks.serve_processes import metric
+from benchmarks.vllm_serve import VllmServer, engine_options, vllm_serving
 
 ANSWERED = "vllm:request_success_total"
-"""vLLM's counter of requests it has answered."""
+"""vLLM's counter of answered requests."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """One server: the checkpoint it serves, under which name, and the options it is started with."""
+    """One server: its checkpoint, the name it serves it under, and its options."""
 
     name: str
     checkpoint: Path
@@ -53,13 +54,13 @@ class Fleet:
         self._http = http
 
     async def start(self) -> None:
-        """All at once, since most of a start is one thread's work. Raises as ``vllm_serving`` does."""
+        """Start all at once, since one thread does most of a start. Raises as ``vllm_serving`` does."""
         note(f"starting {len(self.placed)} vllm serve")
         self.running = await run_together(map(self._serving, self.placed))
 
     @contextmanager
     def in_environment(self) -> Iterator[None]:
-        """Inside it, what this process opens or starts with ``remote`` asks these servers."""
+        """Point the ``remote`` engines of this process and its children to these servers."""
         name = variable(RemoteOptions, "urls")
         os.environ[name] = " ".join(server.url for server in self.running)
         try:
@@ -73,17 +74,17 @@ class Fleet:
         return sum(placed.name == self.placed[0].name for placed in self.placed)
 
     async def kill(self, number: int) -> None:
-        """SIGKILL to a server and all that it started; returns once it is gone."""
+        """Send SIGKILL to a server and all that it started; return once it is gone."""
         self.running[number].kill()
         await self.running[number].process.wait()
 
     async def start_again(self, number: int) -> None:
-        """The same model at the same address; returns once it is healthy."""
+        """Start the same model at the same address; return once it is healthy."""
         port = httpx.URL(self.running[number].url).port
         self.running[number] = await self._serving(self.placed[number], port)
 
     async def answered(self, number: int) -> float:
-        """Requests that a server has answered since its start, by its own counter."""
+        """Requests answered by a server since its start, by its own counter."""
         return await metric(self._http, self.running[number].url, ANSWERED)
 
     async def _serving(self, placed: Placed, port: int | None = None) -> VllmServer:
@@ -92,9 +93,9 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(ensemble: str, replicas: int) -> AsyncIterator[Fleet]:
-    """``replicas`` servers of every model of an ensemble, all healthy; ended with the block.
+    """Start ``replicas`` servers of every model of an ensemble; wait until healthy; end them with the block.
 
-    Raises EngineError when one does not start, and what ``load_ensemble`` raises for the manifest and the weights.
+    Raises EngineError when one does not start. Raises as ``load_ensemble`` does for the manifest and the weights.
     """
     _, weights = await verified_weights(find_ensemble(ensemble), find_or_pull)
     models = await asyncio.to_thread(models_of, weights)
@@ -110,7 +111,7 @@ async def fleet(ensemble: str, replicas: int) -> AsyncIterator[Fleet]:
 
 
 def models_of(weights: EnsembleWeights) -> dict[str, Path]:
-    """What has to be served, by the names that a service asks for: adapters merged, as a CPU serves them best."""
+    """Checkpoints to serve, by the names that a service asks for. Adapters are merged: a CPU serves them best so."""
     found: dict[str, Path] = {}
     for member in weights.members:
         if member.kind == "base":
@@ -125,32 +126,28 @@ def models_of(weights: EnsembleWeights) -> dict[str, Path]:
 
 
 def serve_options(name: str, checkpoint: Path, share: float) -> tuple[str, ...]:
-    """The options of `vllm serve` with which it computes as an engine of this project's would.
-
-    ``share`` is its part of what all servers may have of a GPU's memory.
-    """
+    """Return ``engine_options`` in float32, and the name that the checkpoint is served under."""
     return ("--served-model-name", name, *engine_options(checkpoint, {}, dtype="float32", share=share))
 
 
 async def kill_a_server(
     servers: Fleet, load: OpenLoop[Question], fresh: Iterator[Question], *, steady_s: float, limit_s: float
 ) -> dict[str, Any]:
-    """SIGKILL to the first server under ``load``, which goes on while it is started again, and after that.
+    """Send SIGKILL to the first server under ``load``, which continues while the server starts again.
 
     ``steady_s`` of load come before the kill, and again once the server is healthy. Without a second server of its
-    model it is let be.
+    model the measurement is skipped.
     """
     if servers.replicas < 2:
         return {"skipped": "one server of each model: killing it leaves nothing that could answer"}
-    loop = asyncio.get_running_loop()
     before = 0.0
 
     async def kill() -> dict[str, Any]:
         nonlocal before
         await servers.kill(0)
-        killed = loop.time()
+        killed_at = now_s()
         await servers.start_again(0)
-        healthy_after_s = loop.time() - killed
+        healthy_after_s = now_s() - killed_at
         note(f"healthy again after {healthy_after_s:.1f} s")
         before = await servers.answered(0)
         return {"servers": len(servers.running), "healthy_after_s": healthy_after_s}

@@ -1,13 +1,11 @@
-"""How fast training is, and beside what: a bare SFTTrainer on the same rows, LoRA beside DoRA, packed beside plain.
+"""Speed of training: ours beside a bare SFTTrainer on the same rows, LoRA beside DoRA, packed beside one by one.
 
 python -m benchmarks.training prints JSON. The ways take turns, step by step on the same rows, so that a noisy machine
-slows all of them alike; what is compared is the sum over the steps after a first one that warms up.
+slows all of them alike. Compared are the sums over the steps after a first one that warms up.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 import warnings
@@ -20,7 +18,8 @@ from agents.core.prompts import PromptRenderer
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.engine import load_model
 from agents.ensemble.base_model import find_or_pull
-from benchmarks.reporting import Aims, judge, library_versions, machine, note
+from benchmarks.command_line import argument_parser, note, positive, print_report
+from benchmarks.reporting import Aims, check_aims, environment
 from benchmarks.sample_questions import questions
 from training.adapters.attach import attach_adapter
 from training.adapters.recipe import AdapterRecipe
@@ -44,7 +43,7 @@ def attached(checkpoint: Path, kind: str) -> Any:
 
 
 class Trainee:
-    """A model and its optimiser; ``step`` trains on one batch and returns the seconds it took."""
+    """A model and its optimiser; ``step`` trains on one batch and returns its seconds."""
 
     def __init__(self, model: Any, loss: Any) -> None:
         import torch
@@ -61,7 +60,7 @@ class Trainee:
 
 
 def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *, ours: bool) -> list[float]:
-    """Seconds of each step of our trainer, or of a bare SFTTrainer, on the completions of the same rows."""
+    """Time each step of our trainer, or of a bare SFTTrainer, on the completions of the same rows."""
     from datasets import Dataset
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -77,7 +76,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
     model = attached(checkpoint, "lora")
     seconds: list[float] = []
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class StepTimer(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *arguments: Any, **kwargs: Any) -> None:
             self.started = time.perf_counter()
 
@@ -91,7 +90,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
             for i in range(len(batches))
         )
         trainer = make_trainer(
-            model, tokenizer, Schedule(Plan(steps), rows, 1, 0), collator, member, RunRecipe(), folder, [Clock()]
+            model, tokenizer, Schedule(Plan(steps), rows, 1, 0), collator, member, RunRecipe(), folder, [StepTimer()]
         )
     else:
         examples = [collator.tokens(q, o) for b in batches for q, o in zip(b.questions, b.orders, strict=True)]
@@ -111,7 +110,7 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
             logging_strategy="no",
         )
         trainer = SFTTrainer(
-            model=model, args=arguments, train_dataset=data, processing_class=tokenizer, callbacks=[Clock()]
+            model=model, args=arguments, train_dataset=data, processing_class=tokenizer, callbacks=[StepTimer()]
         )
     trainer.train()
     return seconds
@@ -137,7 +136,7 @@ def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
         return choice_losses(model, pack(examples)).mean()
 
     def one_by_one(model: Any, batch: MicroBatch) -> Any:
-        """Every prompt with every choice as a row of its own, padded: how the objective is computed without a tree."""
+        """Compute the objective without a tree: every prompt with every choice as a padded row of its own."""
         examples = [choice_example(renderer, q, "cloze", o) for q, o in zip(batch.questions, batch.orders, strict=True)]
         sequences = [(row, tokens, terms) for row, e in enumerate(examples) for tokens, terms in e.sequences]
         longest = max(len(tokens) for _, tokens, _ in sequences)
@@ -168,7 +167,7 @@ def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
     note("our trainer beside a bare SFTTrainer")
     with tempfile.TemporaryDirectory() as folder:
         trainers: dict[str, list[float]] = {"ours": [], "bare": []}
-        # In turns, twice: the machine's mood changes over minutes.
+        # In turns, twice: the speed of a shared machine changes over minutes.
         for _ in range(2):
             for name in trainers:
                 trainers[name] += trainer_seconds(checkpoint, batches, Path(folder), ours=name == "ours")[1:]
@@ -184,25 +183,22 @@ def measure(model_name: str, steps: int, seed: int) -> dict[str, Any]:
         "seed": seed,
         "steps": steps,
         "rows_a_step": BATCH_ROWS,
-        "machine": machine(),
-        "versions": library_versions(),
+        **environment(),
         "rows_per_s": {name: steps * BATCH_ROWS / value for name, value in total.items()}
         | {f"{name}_trainer_sft": len(values) * BATCH_ROWS / sum(values) for name, values in trainers.items()},
         "ratios": ratios,
-        "aims": judge(ratios, AIMS),
+        "aims": check_aims(ratios, AIMS),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__)
+    parser = argument_parser("training", __doc__)
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
-    parser.add_argument("--steps", type=int, default=8, help="optimiser steps of 8 rows, of each way")
+    parser.add_argument("--steps", type=positive(int), default=8, help="optimiser steps of 8 rows, of each way")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    if options.steps < 1:
-        parser.error(f"--steps: found {options.steps}; expected at least 1")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    print(json.dumps(measure(options.model, options.steps, options.seed), indent=1))
+    print_report(measure(options.model, options.steps, options.seed))
 
 
 if __name__ == "__main__":

@@ -14,16 +14,25 @@ from typing import Any
 
 import httpx
 import pytest
+from service_replies import client_of, problem
 from simulation import run_virtual
 
 from agents.core.edition import load_edition
 from agents.core.errors import BusyError
-from benchmarks.ask_load import AIMS, REFUSED_PAUSE_S, Bench, Options, measure, measured, read_options, slots
-from service.problems import problem_response
+from benchmarks.ask_load import (
+    AIMS,
+    REFUSED_PAUSE_S,
+    QuestionLoad,
+    QuestionLoadOptions,
+    measure,
+    measured,
+    read_options,
+    request_bodies,
+)
 
 EDITION = load_edition("oct2025_aiac")
-OPTIONS = Options([EDITION.id], "default", requests=40, rate_per_s=5.0, clients=4, seed=3)
-BODIES = slots(EDITION)
+OPTIONS = QuestionLoadOptions([EDITION.id], "default", requests=40, rate_per_s=5.0, clients=4, seed=3)
+BODIES = request_bodies(EDITION)
 
 
 class SimulatedService:
@@ -44,23 +53,24 @@ class SimulatedService:
             return httpx.Response(200, json={"degraded": False})
         self.answered += 1
         if self._refuses:
-            response = problem_response(BusyError("too much", 2), {"path": "/answer"})  # type: ignore[arg-type]
-            return httpx.Response(response.status_code, content=bytes(response.body))
+            return problem(BusyError("too much", 2))
         await asyncio.sleep(1.0)
         return httpx.Response(200, json={"degraded": False, "members": []})
 
 
-def on_simulated(service: SimulatedService, work: Callable[[Bench], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+def on_simulated(
+    service: SimulatedService, work: Callable[[QuestionLoad], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
     async def run() -> dict[str, Any]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(service)) as http:
-            return await work(Bench("http://service", http, http, EDITION, OPTIONS))
+        async with client_of(service) as http:
+            return await work(QuestionLoad("http://service", http, http, EDITION, OPTIONS))
 
     return run_virtual(run())
 
 
 def test_as_many_questions_are_asked_as_wanted_by_turns_while_clients_are_answered() -> None:
     service = SimulatedService(lambda body: 0.02 if body["difficulty"] == "easy" else 0.01)
-    found = on_simulated(service, lambda bench: bench.pooled(cycle(BODIES)))
+    found = on_simulated(service, lambda load: load.pooled(cycle(BODIES)))
     assert found["requests"] == found["counts"]["on_time"] == 40
     assert set(service.asked.values()) <= {40 // 3, 40 // 3 + 1}
     assert found["latency_ms"] == pytest.approx({"p50": 10, "p95": 20, "p99": 20})
@@ -74,7 +84,7 @@ def test_as_many_questions_are_asked_as_wanted_by_turns_while_clients_are_answer
 
 def test_a_client_whose_answer_is_refused_waits_before_it_asks_again() -> None:
     service = SimulatedService(lambda body: 10 * REFUSED_PAUSE_S / len(BODIES), refuses=True)
-    found = on_simulated(service, lambda bench: bench.cold(BODIES))
+    found = on_simulated(service, lambda load: load.cold(BODIES))
     assert found["answers"]["counts"] == {"refused": service.answered}
     assert service.answered == OPTIONS.clients * 10
     assert found["answers"]["latency_ms"] is None
@@ -82,7 +92,7 @@ def test_a_client_whose_answer_is_refused_waits_before_it_asks_again() -> None:
 
 def test_of_a_cold_service_the_slowest_question_is_named() -> None:
     slow = BODIES[4]
-    found = on_simulated(SimulatedService(lambda body: 3.0 if body == slow else 0.1), lambda bench: bench.cold(BODIES))
+    found = on_simulated(SimulatedService(lambda body: 3.0 if body == slow else 0.1), lambda load: load.cold(BODIES))
     assert found["slowest"] == {**slow, "seconds": pytest.approx(3.0)}
     assert found["requests"] == len(BODIES)
 

@@ -19,11 +19,12 @@ from agents.engines.remote.options import RemoteOptions
 from agents.ensemble.base_model import find_or_pull
 from agents.ensemble.loading import verified_weights
 from agents.support.settings import read_settings
-from benchmarks.load import OpenLoop, Outcome
+from benchmarks.clients import RequestResult
+from benchmarks.load import OpenLoop
 from benchmarks.sample_questions import questions
 from benchmarks.serve import read_options
-from benchmarks.serve_processes import VllmServer
 from benchmarks.serve_remote import Fleet, Placed, kill_a_server, models_of, serve_options
+from benchmarks.vllm_serve import VllmServer
 
 COUNTED = """# TYPE vllm:request_success_total counter
 vllm:request_success_total{finished_reason="length"} 4.0
@@ -86,9 +87,9 @@ class TwoServers(Fleet):
     async def answered(self, number: int) -> float:
         return self.asked / 2
 
-    async def ask(self, question: Question) -> Outcome:
+    async def ask(self, question: Question) -> RequestResult:
         self.asked += 1
-        return Outcome(0.0, 200, votes=1, degraded=self.killed)
+        return RequestResult(0.0, 200, votes=1, degraded=self.killed)
 
 
 def test_load_goes_on_while_a_server_is_killed_and_started_again() -> None:

@@ -14,7 +14,8 @@ import pytest
 from agents.core.schema import Question
 from agents.ensemble.loading import find_ensemble
 from agents.ensemble.manifest_file import read_manifest
-from benchmarks.load import AnswerClient, OpenLoop, http_client
+from benchmarks.clients import ServiceClient, http_client
+from benchmarks.load import OpenLoop
 from benchmarks.sample_questions import questions
 from benchmarks.serve_faults import kill_an_engine
 from benchmarks.serve_processes import Service, serving
@@ -43,10 +44,10 @@ async def check_ready(http: httpx.AsyncClient, service: Service) -> None:
         assert 0 <= member["difference_nats"] <= TOLERANCE_NATS, member
 
 
-async def until_complete(client: AnswerClient, fresh: Iterator[Question]) -> None:
+async def until_complete(client: ServiceClient, fresh: Iterator[Question]) -> None:
     """A slow machine may need a few: what a step costs is learnt from the first."""
     async with asyncio.timeout(COMPLETE_SECONDS):
-        while not (await client.ask(next(fresh))).complete:
+        while not (await client.answer(next(fresh))).complete:
             pass
 
 
@@ -56,10 +57,10 @@ def test_a_killed_engine_fails_no_request_and_its_members_come_back(
     async def story() -> None:
         async with serving("starter", "vllm", edition="oct2025_aiac") as service, http_client(60.0) as http:
             await check_ready(http, service)
-            client = AnswerClient(http, service.url)
+            client = ServiceClient(http, service.url)
             fresh = questions(seed=7)
             await until_complete(client, fresh)
-            load = OpenLoop(client.ask, RATE_PER_S, random.Random(7))
+            load = OpenLoop(client.answer, RATE_PER_S, random.Random(7))
             found = await kill_an_engine(service, http, load, fresh, steady_s=STEADY_SECONDS, limit_s=LIMIT_SECONDS)
             assert found["noticed_after_s"] is not None
             assert found["all_members_after_s"] is not None
