@@ -1,4 +1,4 @@
-"""What the project promises about itself: the direction of imports, light imports, and documentation in step."""
+"""Promises of the project: light imports, few parameters, one class a name, and documentation in step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,35 +23,53 @@ from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("agents", "aiac", "benchmarks", "puzzles", "service", "tournament", "training")
-MAY_IMPORT = {
-    "agents": {"puzzles"},
-    "puzzles": set(),
-    "service": {"agents"},
-    "tournament": {"agents"},
-    "training": {"agents", "puzzles"},
-    "aiac": set(PACKAGES) - {"aiac", "benchmarks"},
-    "benchmarks": set(PACKAGES) - {"benchmarks"},
-}
+MOST_PARAMETERS = 7
+DEFINED_TWICE: dict[str, str] = {}
+"""Class names that may be defined more than once, each with its reason."""
 HEAVY = ("torch", "transformers", "vllm", "peft", "scipy", "fastapi", "tokenizers", "huggingface_hub", "rich.progress")
 
 
-def imported_packages(file: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-    return {name.split(".")[0] for name in names}
+def definitions(*kinds: type[ast.AST]) -> Iterator[tuple[str, Any]]:
+    """Yield every definition of these kinds in the packages, with its place."""
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, kinds):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno} {node.name}", node
 
 
-@pytest.mark.parametrize("package", [p for p in PACKAGES if (ROOT / p).is_dir()])
-def test_imports_point_one_way(package):
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    for file in files:
-        foreign = imported_packages(file) & set(PACKAGES) - {package}
-        assert foreign <= MAY_IMPORT[package], f"{file.relative_to(ROOT)} imports {foreign - MAY_IMPORT[package]}"
+def parameter_count(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the parameters of a function by name, without a method's ``self`` or ``cls``."""
+    arguments = function.args
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def commands() -> set[str]:
+    """Places of the functions that Typer calls: each option of a command is a parameter."""
+    from aiac.cli import app
+
+    groups = [app, *(group.typer_instance for group in app.registered_groups)]
+    callbacks = [command.callback for group in groups for command in group.registered_commands]
+    return {f"{c.__module__.replace('.', '/')}.py {c.__name__}" for c in callbacks if c}
+
+
+def test_no_function_takes_more_parameters_than_a_reader_can_hold():
+    exempt, found = commands(), []
+    for place, function in definitions(ast.FunctionDef, ast.AsyncFunctionDef):
+        if (count := parameter_count(function)) > MOST_PARAMETERS and re.sub(r":\d+", "", place) not in exempt:
+            found.append(f"{place} takes {count}")
+    assert not found, "\n".join(found)
+
+
+def test_no_class_name_has_two_meanings():
+    places: dict[str, list[str]] = {}
+    for place, _ in definitions(ast.ClassDef):
+        places.setdefault(place.split()[1], []).append(place)
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    unexplained = [place for name, found in twice.items() if name not in DEFINED_TWICE for place in found]
+    assert not unexplained, "\n".join(unexplained)
+    assert DEFINED_TWICE.keys() <= twice.keys(), "a name in DEFINED_TWICE is defined once"
 
 
 @pytest.mark.parametrize(
