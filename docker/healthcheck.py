@@ -1,4 +1,4 @@
-"""Exit status 0 when the service in this container can answer: its GET /ready says 200."""
+"""Exit with status 0 when the service in this container can answer: its GET /ready returns 200."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import urllib.error
 import urllib.request
 
 TIMEOUT_S = 8.0
-"""Below the time-out of HEALTHCHECK, so that the reason gets into the container's health log."""
+"""Shorter than the timeout of HEALTHCHECK, so that the reason gets into the container's health log."""
 
 
 def reason_not_ready(port: int) -> str | None:
-    """Why the service on this port of this container cannot answer now; None when it can."""
+    """Return the reason why the service on this port cannot answer now; None when it can."""
     url = f"http://127.0.0.1:{port}/ready"
-    # A proxy in the environment is for the way out; it could not reach this container's loopback.
+    # A proxy in the environment is for outgoing requests; it cannot reach this container's loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=TIMEOUT_S):

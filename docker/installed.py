@@ -1,6 +1,6 @@
-"""What docker/install.sh asks of an environment: `pins`, `check-unchanged FILE` and `check-cpu`.
+"""Checks of an environment for docker/install.sh: `pins`, `check-unchanged FILE` and `check-cpu`.
 
-The first two run before the project is installed, so they need nothing of it. A refusal is one sentence on stderr.
+The first two import nothing of the project, which may not be installed yet. A refusal is one sentence on stderr.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 OWNED_BY_THE_IMAGE = (
     "torch", "torchvision", "torchaudio", "triton", "pytorch-triton-rocm", "vllm", "transformers", "tokenizers",
@@ -21,12 +22,12 @@ OWNED_BY_THE_IMAGE = (
 
 NEEDED = ("torch", "vllm")
 VLLM_FIELD = "logprob_token_ids"
-"""What scoring asks of vLLM. It is looked for in the source, since images' own builds often have no true version."""
+"""Sampling field of vLLM that scoring needs, searched in the source: images' builds often have no true version."""
 ON_CPU = ("transformers", "peft", "xgrammar", "agents.ensemble.loading", "service.app")
-"""Beside torch and vLLM, what serving on a CPU imports."""
+"""Modules that serving on a CPU imports, beside torch and vLLM."""
 
 
-def refuse(sentence: str) -> None:
+def refuse(sentence: str) -> NoReturn:
     sys.exit(f"docker/install.sh: {sentence}")
 
 
@@ -41,16 +42,16 @@ def imported(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError, RuntimeError) as error:
-        sys.exit(f"docker/install.sh: {name} is installed but does not import: {error}")
+        refuse(f"{name} is installed but does not import: {error}")
 
 
 def build_of(torch: ModuleType) -> str:
-    """ROCm, CUDA or CPU: what a torch was built for."""
+    """Name the platform that a torch was built for: ROCm, CUDA or CPU."""
     return "ROCm" if torch.version.hip else "CUDA" if torch.version.cuda else "CPU"
 
 
 def pins() -> list[str]:
-    """Constraints that hold the image's GPU stack as it is. Refuses one without torch and a recent vLLM for ROCm."""
+    """Return constraints that keep the image's GPU stack. Refuse an image without torch and a recent vLLM for ROCm."""
     for name in NEEDED:
         if installed_version(name) is None:
             refuse(f"found no {name}; expected a base image (BASE_IMAGE) that has torch and vLLM for ROCm")
@@ -62,7 +63,7 @@ def pins() -> list[str]:
 
 
 def require_vllm_field() -> None:
-    """Refuses a vLLM that cannot give the log-probs of chosen tokens. It is not imported: a build has no GPU."""
+    """Refuse a vLLM that cannot give the log-probs of chosen tokens, without importing it: a build has no GPU."""
     package = importlib.util.find_spec("vllm")
     source = Path(str(package and package.origin)).with_name("sampling_params.py")
     if not source.is_file() or VLLM_FIELD not in source.read_text(encoding="utf-8"):
@@ -74,7 +75,7 @@ def require_vllm_field() -> None:
 
 
 def check_unchanged(file: Path) -> None:
-    """Refuses when a distribution in a file that ``pins`` wrote has another version now."""
+    """Refuse when a distribution in a file of ``pins`` has another version now."""
     before = dict(line.split("==") for line in file.read_text(encoding="utf-8").split())
     changed = [f"{name} was {was}, is now {installed_version(name) or 'gone'}"
                for name, was in before.items() if installed_version(name) != was]  # fmt: skip
@@ -83,7 +84,7 @@ def check_unchanged(file: Path) -> None:
 
 
 def check_cpu() -> None:
-    """Refuses an environment in which vLLM would not compute on a CPU."""
+    """Refuse an environment in which vLLM would not compute on a CPU."""
     torch = imported("torch")
     build = build_of(torch)
     if build != "CPU":
