@@ -1,1 +1,1 @@
-"""What `make bench` runs: each module prints one JSON document, and what it means on stderr."""
+"""Benchmarks: each module prints one JSON document on stdout, and its aims and progress on stderr."""

@@ -1,4 +1,4 @@
-"""Speed of an answer beside the bare engine, the field's plain way (`generate`), and cloze from scratch.
+"""Speed of an answer beside the engine, plain `generate`, and cloze from scratch.
 
 python -m benchmarks.answer prints JSON. All ways run in one process on one model. Every question is new, so no cache
 helps beyond the template's own tokens, which every request of a service shares.

@@ -1,4 +1,4 @@
-"""Cost of refereeing: processor time as a share of a match's, and memory in a long match.
+"""Cost of refereeing: its share of a match's time, and its memory.
 
 python -m benchmarks.arena prints JSON. Both teams are fake services in processes of their own, which answer after a
 fixed time; the referee is this process, as in `aiac play`. ``--quick`` is a match of 2 questions without a model's

@@ -1,4 +1,4 @@
-"""POST /question beside answers: latency of a question from the pool, and of one that has to be made.
+"""Latency of POST /question under load: from a full pool, and from an empty one.
 
 python -m benchmarks.ask_load prints JSON. An `aiac serve` of its own answers clients that never pause; meanwhile
 questions are requested over HTTP, of every topic and level by turns. ``pooled``: at random times, from a pool filled

@@ -1,4 +1,4 @@
-"""Speed and memory of `aiac data build` at full scale, on synthetic rows, in a process of its own.
+"""Speed and memory of `aiac data build` at full scale, on synthetic rows.
 
 python -m benchmarks.curation prints JSON. The rows are four-choice questions of made-up words with the frequencies of
 words (Zipf). No two are the same, so every row is compared with all others and with the evaluation rows to the end.

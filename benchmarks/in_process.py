@@ -122,7 +122,7 @@ async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
 
 
 async def service_added_ms(ask: Ask, clock: BusyClock, todo: Sequence[Question]) -> list[float]:
-    """For each request of one client: its latency less the time that the engines worked on it."""
+    """Latency of each request of one client, less the time that the engines worked on it."""
     now = asyncio.get_running_loop().time
     await ask(todo[0])
     added = []

@@ -1,4 +1,4 @@
-"""Load on a service: a closed loop of clients that wait for their answers, and an open loop of arrivals that do not.
+"""Closed and open loops that put load on a service, and their summary.
 
 A closed loop finds the capacity: every client asks its next question once the last one is answered. An open loop shows
 overload: questions arrive at random (a Poisson process), whether or not the ones before are answered. Each is timed
@@ -98,10 +98,10 @@ class OpenLoop(Generic[T]):
 
 
 def summary(results: Sequence[RequestResult], limit_s: float, elapsed_s: float) -> dict[str, Any]:
-    """Counts, shares and latencies of a load. An answer after ``limit_s`` is late; latencies are of answers alone.
+    """Counts, shares and latencies of a load.
 
-    Shares are of all questions. Only ``answered_by_a_member`` is a share of the questions that were not refused: those
-    that had, within the limit, an answer with at least one member's vote.
+    An answer after ``limit_s`` is late. Latencies are of answers alone, shares are of all questions. The exception is
+    ``answered_by_a_member``: of the questions that were not refused, those with a member's vote within the limit.
     """
     total = len(results)
     kinds = Counter(result.kind(limit_s) for result in results)

@@ -1,4 +1,4 @@
-"""Questions written by a language model: how many pass each gate, and how long a draft takes.
+"""Questions written by a language model: gates passed, and time of a draft.
 
 python -m benchmarks.model_questions --ensemble starter --drafts 40 prints JSON, and the service's table of gates to
 stderr. The bare base model of the ensemble writes, the ensemble confirms the keys; gates and counts are those of the

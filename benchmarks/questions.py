@@ -1,4 +1,4 @@
-"""A thousand questions of each edition: the filter, duplicates, wrong keys, and the time that one takes.
+"""Proved questions of each edition: filter, duplicates, wrong keys, and speed.
 
 python -m benchmarks.questions prints JSON. The tests' own solvers check every key; they read only the English, and
 ``--unchecked`` leaves them out. The report holds in full each question that they do not confirm. MinHash finds the

@@ -15,9 +15,9 @@ ASKED = ("Who arrives last?", "Who carries the lightest thing?", "Who cannot hav
 
 
 def questions(seed: int) -> Iterator[Question]:
-    """An endless run of questions of 30 to 60 words with four choices of one to five words; none comes twice.
+    """Yield different questions of 30 to 60 words with four choices of one to five words.
 
-    Each opens with a number of its own, so that no two share a prefix that a cache could keep."""
+    Each opens with a random number, so that a cache finds no shared prefix."""
     draw = random.Random(seed)
     seen: set[str] = set()
     while True:

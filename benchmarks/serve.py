@@ -1,4 +1,4 @@
-"""The service under load: its capacity, its behaviour in overload, and its overhead over the engine.
+"""The service under load: capacity, overload, faults, and overhead over the engine.
 
 python -m benchmarks.serve prints JSON. A server of this project is started as a process of its own and asked over HTTP,
 first by clients that wait for their answers (capacity: the most complete answers a second), then by arrivals at random
@@ -94,13 +94,11 @@ def starts_servers(engine: str) -> bool:
     return engine == "remote" and not read_settings(RemoteOptions).addresses
 
 
-async def under_load(
-    found: dict[str, Any], options: ServeOptions, limit_s: float, servers: Fleet | None = None
-) -> None:
-    """Measure the capacity on one server with far deadlines; all other parts on another, with the edition's.
+async def under_load(found: dict[str, Any], options: ServeOptions, limit_s: float, servers: Fleet | None) -> None:
+    """Measure every part that puts load on a server, and add each result to ``found`` at once.
 
-    ``servers`` are those that were started for ``remote``. ``found`` names the engine and the ensemble; it gets each
-    measurement at once.
+    ``found`` names the engine and the ensemble; ``servers`` are those started for ``remote``. The capacity is measured
+    with far deadlines, on a server of its own, all else with the edition's.
     """
     ensemble, engine = found["ensemble"], found["engine"]
     fresh, seeds = questions(options.seed), count(options.seed)

@@ -1,4 +1,4 @@
-"""Overhead of the service over its engine, and a comparison with a plain `vllm serve` of the same checkpoints.
+"""Overhead of the service over its engine, and beside a plain `vllm serve`.
 
 All ways do the same work for a question: one engine request a member, for one token and the log-probs of the labels.
 So every member is asked for a letter in one order, whatever the manifest says. That is the smallest request to an

@@ -1,4 +1,4 @@
-"""vLLM servers for a service that computes nothing itself: several of every model, one of which can be killed.
+"""vLLM servers behind a `remote` service, one of which can be killed.
 
 On one machine they share its processors, so two of them are not faster than one. Measured are the cost of HTTP and the
 cost of a lost server.

@@ -1,4 +1,4 @@
-"""Speed of training: ours beside a bare SFTTrainer on the same rows, LoRA beside DoRA, packed beside one by one.
+"""Speed of training: beside a bare SFTTrainer, LoRA beside DoRA, packed beside not.
 
 python -m benchmarks.training prints JSON. The ways take turns, step by step on the same rows, so that a noisy machine
 slows all of them alike. Compared are the sums over the steps after a first one that warms up.

@@ -1,4 +1,4 @@
-"""Waiting for what nothing tells of."""
+"""Wait for a condition that sets no event."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ GUARD_S = 10
 
 
 async def until(condition: Callable[[], bool], *, guard_s: float = GUARD_S, pause_s: float = 0.0) -> None:
-    """Lets everything else run until ``condition`` holds. Raises TimeoutError when it does not come to hold.
+    """Let other tasks run until ``condition`` holds. Raises TimeoutError when it does not hold in time.
 
-    It looks every ``pause_s``: at each turn of the loop, which leaves other processes no core, unless told otherwise.
+    It checks every ``pause_s``. The default checks at each turn of the loop, which leaves other processes no core.
     """
     async with asyncio.timeout(guard_s):
         while not condition():  # noqa: ASYNC110 - there is no event for it

@@ -24,7 +24,7 @@ def refused_connection(request: httpx.Request) -> httpx.Response:
 
 
 async def lean_reply(*replies: bytes) -> list[httpx.Response | str]:
-    """What a lean client makes of each reply of a server, which answers one request after the other."""
+    """Collect what a lean client returns for each reply of a server that answers requests in turn."""
     told, over = iter(replies), asyncio.Semaphore(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

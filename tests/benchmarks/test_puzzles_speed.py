@@ -1,4 +1,4 @@
-"""What benchmarks.puzzles_speed counts."""
+"""Counts and speeds of benchmarks.puzzles_speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What benchmarks.questions counts."""
+"""Counts of benchmarks.questions."""
 
 from __future__ import annotations
 
