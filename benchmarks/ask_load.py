@@ -28,7 +28,7 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
 from agents.core.edition import Edition, edition_names, load_edition
 from agents.core.schema import Question
-from benchmarks.clients import LeanClient, Poster, RequestResult, ServiceClient, http_client
+from benchmarks.clients import LeanClient, LoadClient, Poster, RequestResult, http_client
 from benchmarks.command_line import argument_parser, note, positive, print_report, run_with_servers
 from benchmarks.load import OpenLoop, closed_loop, for_seconds
 from benchmarks.reporting import Aims, check_aims, environment, percentiles_ms
@@ -107,7 +107,7 @@ class QuestionLoad:
     async def answering(self, found: dict[str, Any]) -> AsyncIterator[None]:
         """Run clients that never pause between answers; put their results into ``found``."""
         over = asyncio.Event()
-        client = ServiceClient(self.poster, self.url)
+        client = LoadClient(self.poster, self.url)
         results: list[RequestResult] = []
 
         async def ask(question: Question) -> None:
@@ -130,7 +130,7 @@ class QuestionLoad:
     async def pooled(self, asked: Iterator[Mapping[str, str]]) -> dict[str, Any]:
         """Request ``options.requests`` questions at random times."""
         found: dict[str, Any] = {}
-        ask = ServiceClient(self.poster, self.url).question
+        ask = LoadClient(self.poster, self.url).question
         load = OpenLoop(ask, self.options.rate_per_s, random.Random(self.options.seed))
         async with self.answering(found):
             await load.offer(islice(asked, self.options.requests), math.inf)
@@ -147,7 +147,7 @@ class QuestionLoad:
     async def cold(self, asked: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         """Request questions one after the other."""
         found: dict[str, Any] = {}
-        ask = ServiceClient(self.poster, self.url).question
+        ask = LoadClient(self.poster, self.url).question
         async with self.answering(found):
             results = [await ask(body) for body in asked]
         slowest = max(range(len(asked)), key=lambda place: results[place].latency_s)

@@ -124,7 +124,7 @@ async def _closed(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-class ServiceClient:
+class LoadClient:
     """Ask the service at ``url`` in detail, over as many connections as there are requests in flight."""
 
     def __init__(self, poster: Poster, url: str) -> None:

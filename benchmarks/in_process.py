@@ -16,7 +16,7 @@ from agents.core.schema import Question
 from agents.engines.protocol import Engine
 from agents.ensemble.loading import LoadedEnsemble
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Open, Place
-from benchmarks.clients import LeanClient, ServiceClient
+from benchmarks.clients import LeanClient, LoadClient
 from benchmarks.load import Ask
 from service.app import create_app
 from service.server import reserve_port
@@ -106,7 +106,7 @@ async def served(ensemble: LoadedEnsemble) -> AsyncIterator[Ask]:
         running = asyncio.create_task(server.serve([reserved]))
         await app.state.service.settled.wait()
         async with aclosing(LeanClient(*reserved.getsockname())) as http:
-            client = ServiceClient(http, "")
+            client = LoadClient(http, "")
 
             async def ask(question: Question) -> None:
                 result = await client.answer(question)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from agents.core.schema import Question
-from benchmarks.clients import LeanClient, RequestResult, ServiceClient, now_s
+from benchmarks.clients import LeanClient, LoadClient, RequestResult, now_s
 from benchmarks.command_line import note
 from benchmarks.load import OpenLoop, summary
 from benchmarks.reporting import percentiles_ms
@@ -135,7 +135,7 @@ async def soak(
 
 
 async def burst(
-    service: Service, client: ServiceClient, fresh: Iterator[Question], *, requests: int, limit_s: float
+    service: Service, client: LoadClient, fresh: Iterator[Question], *, requests: int, limit_s: float
 ) -> dict[str, Any]:
     """Ask ``requests`` questions at the same moment, each over a connection of its own, opened before.
 
@@ -145,7 +145,7 @@ async def burst(
     async with aclosing(LeanClient.to(service.url)) as lean:
         await lean.connect(requests)
         started = now_s()
-        results = await asyncio.gather(*map(ServiceClient(lean, service.url).answer, islice(fresh, requests)))
+        results = await asyncio.gather(*map(LoadClient(lean, service.url).answer, islice(fresh, requests)))
         elapsed_s = now_s() - started
     refused_s = [result.latency_s for result in results if result.status == 503]
     return {

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from agents.core.schema import Question
-from benchmarks.clients import ServiceClient, http_client, now_s
+from benchmarks.clients import LoadClient, http_client, now_s
 from benchmarks.command_line import note
 from benchmarks.load import OpenLoop, closed_loop, for_seconds, summary
 from benchmarks.reporting import percentiles_ms
@@ -29,7 +29,7 @@ class LoadTest:
 
     service: Service
     http: httpx.AsyncClient
-    client: ServiceClient
+    client: LoadClient
     fresh: Iterator[Question]
     limit_s: float
     seeds: Iterator[int]
@@ -100,4 +100,4 @@ async def started(
     """Start a service and wait until it is ready. ``settings`` override the environment."""
     note(f"starting {ensemble} on {engine}")
     async with serving(ensemble, engine, **settings) as service, http_client(timeout_s=limit_s + 30) as http:
-        yield LoadTest(service, http, ServiceClient(http, service.url), fresh, limit_s, seeds)
+        yield LoadTest(service, http, LoadClient(http, service.url), fresh, limit_s, seeds)

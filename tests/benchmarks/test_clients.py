@@ -11,7 +11,7 @@ from service_replies import answer, client_of, problem
 from simulation import run_virtual
 
 from agents.core.errors import BusyError, NotReadyError
-from benchmarks.clients import LeanClient, RequestResult, ServiceClient
+from benchmarks.clients import LeanClient, LoadClient, RequestResult
 from benchmarks.sample_questions import questions
 
 QUESTION = next(questions(0))
@@ -97,7 +97,7 @@ def test_a_server_that_hangs_up_or_speaks_no_http_is_an_http_error_to_the_lean_c
 def test_what_becomes_of_a_request(handler: Any, expected: RequestResult, kind: str) -> None:
     async def ask() -> RequestResult:
         async with client_of(handler) as http:
-            return await ServiceClient(http, "http://service").answer(QUESTION)
+            return await LoadClient(http, "http://service").answer(QUESTION)
 
     found = run_virtual(ask())
     assert found == expected

@@ -14,7 +14,7 @@ from service_replies import answer, client_of, problem
 from simulation import run_virtual
 
 from agents.core.errors import BusyError
-from benchmarks.clients import ServiceClient
+from benchmarks.clients import LoadClient
 from benchmarks.sample_questions import questions
 from benchmarks.serve_load import LoadTest
 from benchmarks.serve_processes import Service
@@ -45,7 +45,7 @@ def on_a_simulated_service(work: Callable[[LoadTest], Awaitable[dict[str, Any]]]
     async def run() -> dict[str, Any]:
         async with client_of(OneAtATime()) as http:
             service = Service("http://service", psutil.Process())
-            client = ServiceClient(http, service.url)
+            client = LoadClient(http, service.url)
             return await work(LoadTest(service, http, client, questions(0), LIMIT_S, count()))
 
     return run_virtual(run())
@@ -76,7 +76,7 @@ def test_a_service_that_cannot_answer_one_client_has_no_capacity() -> None:
 
     async def run() -> None:
         async with client_of(cut_short) as http:
-            client = ServiceClient(http, "http://service")
+            client = LoadClient(http, "http://service")
             test = LoadTest(Service("http://service", psutil.Process()), http, client, questions(0), LIMIT_S, count())
             await test.capacity(1.0)
 

@@ -13,8 +13,7 @@ import pytest
 
 from agents.core.schema import Question
 from agents.ensemble.loading import find_ensemble
-from agents.ensemble.manifest_file import read_manifest
-from benchmarks.clients import ServiceClient, http_client
+from benchmarks.clients import LoadClient, http_client
 from benchmarks.load import OpenLoop
 from benchmarks.sample_questions import questions
 from benchmarks.serve_faults import kill_an_engine
@@ -44,7 +43,7 @@ async def check_ready(http: httpx.AsyncClient, service: Service) -> None:
         assert 0 <= member["difference_nats"] <= TOLERANCE_NATS, member
 
 
-async def until_complete(client: ServiceClient, fresh: Iterator[Question]) -> None:
+async def until_complete(client: LoadClient, fresh: Iterator[Question]) -> None:
     """A slow machine may need a few: what a step costs is learnt from the first."""
     async with asyncio.timeout(COMPLETE_SECONDS):
         while not (await client.answer(next(fresh))).complete:
@@ -57,7 +56,7 @@ def test_a_killed_engine_fails_no_request_and_its_members_come_back(
     async def story() -> None:
         async with serving("starter", "vllm", edition="oct2025_aiac") as service, http_client(60.0) as http:
             await check_ready(http, service)
-            client = ServiceClient(http, service.url)
+            client = LoadClient(http, service.url)
             fresh = questions(seed=7)
             await until_complete(client, fresh)
             load = OpenLoop(client.answer, RATE_PER_S, random.Random(7))
