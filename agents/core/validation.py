@@ -23,7 +23,7 @@ def validation_error(error: ValidationError, kind: type[E], place: str, *, whole
     return kind(field, describe(problem.found), problem.message)
 
 
-class Problem(NamedTuple):
+class ValidationProblem(NamedTuple):
     """A problem that pydantic found: its type there, the field as "a.b.0", the value, and a message in lower case."""
 
     kind: str
@@ -32,9 +32,9 @@ class Problem(NamedTuple):
     message: str
 
 
-def first_problem(error: ValidationError, whole: str) -> Problem:
+def first_problem(error: ValidationError, whole: str) -> ValidationProblem:
     """Return the first problem; ``whole`` is its field where the value itself is at fault."""
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     field = ".".join(map(str, first["loc"])) or whole
-    return Problem(first["type"], field, first["input"], message[:1].lower() + message[1:])
+    return ValidationProblem(first["type"], field, first["input"], message[:1].lower() + message[1:])

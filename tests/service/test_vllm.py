@@ -13,6 +13,7 @@ import pytest
 
 from agents.core.schema import Question
 from agents.ensemble.loading import find_ensemble
+from agents.ensemble.manifest_file import read_manifest
 from benchmarks.clients import LoadClient, http_client
 from benchmarks.load import OpenLoop
 from benchmarks.sample_questions import questions
