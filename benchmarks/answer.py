@@ -29,7 +29,7 @@ from benchmarks.in_process import BusyClock, TimedEngine, require_agreement, ser
 from benchmarks.load import Ask, closed_loop
 from benchmarks.reporting import Aims, check_aims, environment
 from benchmarks.sample_questions import questions
-from training.release.golden_probes import plain_model
+from training.support.plain_model import plain_model
 from training.support.statistics import percentiles
 
 MIN_QUESTIONS = 4

@@ -28,7 +28,7 @@ from agents.ensemble.engine_kinds import placement
 from agents.ensemble.loading import LoadedEnsemble, find_ensemble, load_ensemble
 from service.app import create_app
 from service.settings import load_settings
-from training.release.golden_probes import plain_logprobs, plain_model
+from training.support.plain_model import plain_logprobs, plain_model
 
 pytestmark = pytest.mark.model
 

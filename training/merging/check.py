@@ -9,7 +9,7 @@ from typing import Any
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.core.tokenizer import Tokenizer
-from training.release.golden_probes import plain_logprobs
+from training.support.plain_model import plain_logprobs
 
 EXACT_NATS = 1e-4
 MIN_AGREEMENT = 0.98

@@ -34,7 +34,7 @@ from training.merging.factors import Adapter, read_adapter, require_base
 from training.merging.options import How, MergeOptions
 from training.merging.results import concatenate, write_checkpoint, write_lora
 from training.merging.target import target_model
-from training.release.golden_probes import plain_model
+from training.support.plain_model import plain_model
 
 REPORT_FILE = "merge.json"
 

@@ -9,7 +9,7 @@ from typing import Any
 from training.merging.deltas import MergedDeltas
 from training.merging.factors import Adapter
 from training.merging.options import MergeOptions
-from training.release.golden_probes import plain_model
+from training.support.plain_model import plain_model
 
 
 def target_model(

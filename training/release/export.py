@@ -24,7 +24,7 @@ from training.adapters.storage import Dtype
 from training.curation.labelled_rows import KeyedRow, named_data, split_halves
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
 from training.release.fit import Candidate, Choice, choose, fit_candidates
-from training.release.golden_probes import plain_model, record_probes
+from training.release.golden_probes import record_probes
 from training.release.member_weights import (
     PlacedWeights,
     checkpoint_dtype,
@@ -32,6 +32,7 @@ from training.release.member_weights import (
     place_checkpoint,
     require_room,
 )
+from training.support.plain_model import plain_model
 from training.support.statistics import bootstrap_interval, mcnemar_p, wilson_interval
 
 Advance = Callable[[str, int, int], None]

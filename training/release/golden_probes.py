@@ -1,13 +1,11 @@
-"""Golden probes: prompts with log-probs computed the plain way, one forward pass each, for engines to be held against.
+"""Golden probes: prompts with reference log-probs, for engines to be held against.
 
-Nothing of an engine is used here, no cache, no batch, no merged adapter, so that an engine that reproduces the numbers
-has shown something.
+The numbers are those of ``training.support.plain_model``, one forward pass each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from agents.core.manifest import ContinuationProbe, NextTokenProbe, Probe
@@ -15,27 +13,7 @@ from agents.core.permutation import cyclic_orders
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.core.scoring import Method
-from agents.engines.torch.engine import load_model
-
-
-def plain_model(checkpoint: Path, adapter: Path | None = None) -> Any:
-    """The checkpoint in float32, with the adapter attached through PEFT and left unmerged."""
-    import torch
-
-    model = load_model(checkpoint, torch.float32)
-    if adapter is not None:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-    return model.eval()
-
-
-def plain_logprobs(model: Any, token_ids: Sequence[int]) -> Any:
-    """Natural-log probabilities of every next token, float32 [len(token_ids), vocabulary], in one forward pass."""
-    import torch
-
-    with torch.inference_mode():
-        return model(torch.tensor([list(token_ids)])).logits[0].float().log_softmax(-1)
+from training.support.plain_model import plain_logprobs
 
 
 def record_probes(model: Any, renderer: PromptRenderer, method: Method, questions: Sequence[Question]) -> list[Probe]:

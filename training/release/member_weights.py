@@ -28,7 +28,7 @@ class PlacedWeights:
     """What a member is computed with, and how its ensemble's manifest names that."""
 
     opens: tuple[Path, Path | None]
-    """The checkpoint, and an adapter on it: what ``training.release.golden_probes.plain_model`` takes."""
+    """The checkpoint, and an adapter on it: what ``training.support.plain_model.plain_model`` takes."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """``kind``, ``path`` and ``sha256`` of ``agents.core.manifest.Member``; none for the bare base."""
 

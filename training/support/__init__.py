@@ -1,1 +1,1 @@
-"""Shared parts of training: statistics, disk, devices, processes."""
+"""Shared parts of training: statistics, disk, devices, the plain model."""

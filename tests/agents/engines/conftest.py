@@ -32,7 +32,7 @@ def loop() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="module")
 def plain(default_checkpoint: Path) -> Any:
     """The default model in float32, without an engine around it."""
-    from training.release.golden_probes import plain_model
+    from training.support.plain_model import plain_model
 
     return plain_model(default_checkpoint)
 

@@ -17,7 +17,7 @@ from jsonschema_rs import validate
 
 from agents.core.errors import EngineError, PromptTooLongError
 from agents.engines.protocol import Engine
-from training.release.golden_probes import plain_logprobs
+from training.support.plain_model import plain_logprobs
 
 TOLERANCE_NATS = 1e-3
 PROMPT = list(range(5, 45))

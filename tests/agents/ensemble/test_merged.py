@@ -11,7 +11,7 @@ from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 from agents.core.errors import DiskSpaceError, FileError
 from agents.engines.tokenizer import ChatTokenizer
 from agents.ensemble.merged import merged_checkpoint
-from training.release.golden_probes import plain_logprobs, plain_model
+from training.support.plain_model import plain_logprobs, plain_model
 
 SHA, OTHER = "0" * 64, "1" * 64
 PROMPT = list(range(5, 45))

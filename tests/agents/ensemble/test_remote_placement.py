@@ -24,7 +24,8 @@ from agents.ensemble.manifest_file import read_manifest, write_manifest
 from agents.ensemble.placement import EnsembleWeights
 from agents.ensemble.remote_placement import place_on_servers
 from agents.models.checkpoint import checkpoint_sha256
-from training.release.golden_probes import plain_model, record_probes
+from training.release.golden_probes import record_probes
+from training.support.plain_model import plain_model
 
 pytestmark = pytest.mark.anyio
 

@@ -102,7 +102,7 @@ def test_it_exports_as_a_plain_lora_with_the_same_logits(checkpoint: Path, tmp_p
     import torch
     from safetensors.torch import load_file
 
-    from training.release.golden_probes import plain_model
+    from training.support.plain_model import plain_model
 
     model = attached(checkpoint)
     train(model)

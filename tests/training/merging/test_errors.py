@@ -158,7 +158,7 @@ def test_an_adapter_whose_factors_are_not_the_whole_of_it(copy: Path, changes: d
 
 def test_a_raw_oplora_training_checkpoint_is_not_taken_for_an_adapter(files: Path, tmp_path: Path) -> None:
     from training.adapters import AdapterRecipe, attach_adapter
-    from training.release.golden_probes import plain_model
+    from training.support.plain_model import plain_model
 
     recipe = AdapterRecipe(type="oplora", rank=2, alpha=4, preserve_rank=3)
     attach_adapter(plain_model(files / "base"), recipe, seed=0).save_pretrained(tmp_path / "raw")

@@ -14,7 +14,7 @@ from agents.core.errors import InputError
 from training.adapters import AdapterRecipe, attach_adapter, save_adapter
 from training.merging.merge import MergeReport, merge, merge_checkpoint
 from training.merging.options import MergeOptions
-from training.release.golden_probes import plain_model
+from training.support.plain_model import plain_model
 
 MODULE = "model.layers.1.mlp.up_proj"
 TOKENS = list(range(3, 60))

@@ -15,7 +15,7 @@ from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 from training.merging.factors import read_adapter
 from training.merging.merge import merge
 from training.merging.options import MergeOptions
-from training.release.golden_probes import plain_model
+from training.support.plain_model import plain_model
 
 MODULE = "model.layers.1.mlp.up_proj"
 

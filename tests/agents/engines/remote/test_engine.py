@@ -15,7 +15,7 @@ from agents.core.errors import EngineError, InputError, PromptTooLongError
 from agents.engines.remote.config import RemoteConfig, ServedNames
 from agents.engines.remote.engine import RemoteEngine
 from agents.engines.torch.engine import TransformersEngine
-from training.release.golden_probes import plain_logprobs, plain_model
+from training.support.plain_model import plain_logprobs, plain_model
 
 PROMPT = list(range(5, 45))
 CONTINUATIONS = [[1, 2, 3], [1, 2, 9, 9], [7], []]

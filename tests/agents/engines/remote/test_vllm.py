@@ -23,7 +23,7 @@ from agents.engines.remote.replica import ReplicaStats
 from agents.engines.vllm.device import prepare_environment
 from agents.engines.vllm.options import VllmOptions
 from benchmarks.serve_remote import Fleet, Placed
-from training.release.golden_probes import plain_logprobs
+from training.support.plain_model import plain_logprobs
 
 pytestmark = [
     pytest.mark.model,

@@ -15,7 +15,7 @@ from agents.core.errors import DamagedModelError, EngineError, PromptTooLongErro
 from agents.engines.torch.engine import TransformersEngine
 from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.worker import TorchWorker
-from training.release.golden_probes import plain_logprobs, plain_model
+from training.support.plain_model import plain_logprobs, plain_model
 
 PROMPT = list(range(5, 45))
 CONTINUATIONS = [[1, 2, 3], [1, 2, 9, 9], [7], []]
