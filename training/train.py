@@ -25,7 +25,7 @@ from training.release.export import Advance, Export, ExportPlan, export_ensemble
 from training.release.report import write_release_report
 from training.run.member_run import MemberRun, train_member
 from training.run.report import REPORT_FILE
-from training.support.device import device_dtype
+from training.support.devices import device_dtype
 
 WRITERS_FILE = "training.json"
 

@@ -46,7 +46,7 @@ def train(
     from aiac.commands.export import show_export
     from aiac.commands.models import find_or_pull
     from aiac.commands.shared import staged_progress
-    from training.support.processes import processes
+    from training.support.devices import processes
     from training.train import load_rows, release, release_opener, release_writers, train_members
 
     if members:

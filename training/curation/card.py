@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agents.core.schema import LETTERS
-from training.curation.reasons import CONTAMINATED
-from training.curation.report import PICTURE, BuildReport
+from training.curation.report import CONTAMINATED, PICTURE, BuildReport
 from training.curation.rows import LEVELS
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from agents.asking.similarity import split_words
 from training.curation.contamination import EvaluationIndex
-from training.curation.reasons import CONTAMINATED, CONTRADICTION, EXACT_DUPLICATE
+from training.curation.report import CONTAMINATED, CONTRADICTION, EXACT_DUPLICATE
 from training.curation.similarity import Signatures
 from training.curation.text import QuestionWords, digest, identity, question_words, shingles
 from training.sources.source import Dropped, SourceRow

@@ -8,7 +8,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.core.errors import FileError
-from training.curation.reasons import REASONS
 from training.curation.recipe import DataRecipe
 
 FILE_NAME = "build.json"
@@ -16,6 +15,15 @@ TRAIN, VALIDATION = "train.parquet", "validation.parquet"
 CARD = "card.md"
 PICTURE = "composition.svg"
 """Which the card shows: where the card goes, it goes too."""
+
+EXACT_DUPLICATE = "exact duplicate"
+CONTRADICTION = "same question, other key"
+CONTAMINATED = "in an evaluation file"
+NEAR_DUPLICATE = "near duplicate"
+NOT_DRAWN = "not drawn"
+
+REASONS = (EXACT_DUPLICATE, CONTRADICTION, CONTAMINATED, NEAR_DUPLICATE, NOT_DRAWN)
+"""Reasons for dropping a row, in the order of the checks. A source's own reasons come before them."""
 
 
 class _Frozen(BaseModel):

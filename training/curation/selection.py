@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from agents.core.errors import InputError
 from training.curation.collect import Collector, Tally
-from training.curation.reasons import CONTAMINATED, CONTRADICTION, NEAR_DUPLICATE, NOT_DRAWN
 from training.curation.recipe import DataRecipe
+from training.curation.report import CONTAMINATED, CONTRADICTION, NEAR_DUPLICATE, NOT_DRAWN
 from training.curation.similarity import merge_components, similar_pairs
 from training.curation.split import draw_in_proportion
 from training.sources.source import SourceRow

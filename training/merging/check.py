@@ -1,15 +1,19 @@
-"""Whether a merged model predicts what it claims to: log-probs at every position of a few rendered questions."""
+"""The check of a merge: a target model, and log-probs compared at every position of a few rendered questions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.core.tokenizer import Tokenizer
-from training.support.plain_model import plain_logprobs
+from training.merging.deltas import MergedDeltas
+from training.merging.factors import Adapter
+from training.merging.options import MergeOptions
+from training.support.plain_model import plain_logprobs, plain_model
 
 EXACT_NATS = 1e-4
 MIN_AGREEMENT = 0.98
@@ -69,3 +73,28 @@ def compare(target: Sequence[Any], found: Sequence[Any]) -> Comparison:
         divergence += float((wanted.exp() * (wanted - got)).nan_to_num(float("inf")).double().sum())
         agreeing += int((wanted.argmax(-1) == got.argmax(-1)).sum())
     return Comparison(positions, largest, max(divergence / positions, 0.0), agreeing / positions)
+
+
+def target_model(
+    base: Path, adapters: Sequence[Adapter], options: MergeOptions, deltas: MergedDeltas
+) -> tuple[str, Any]:
+    """Return what the merge claims to equal, in words and as a float32 model.
+
+    PEFT computes it, unmerged for one adapter and merged one by one for a sum, so that a mistake in our own algebra
+    shows; the merges by sign have no definition but ours.
+    """
+    weights = options.weights_of(adapters)
+    if options.by_sign:
+        model = plain_model(base)
+        deltas.add_to(model)
+        return f"the base plus the {options.how} merge of the adapters' true deltas", model
+    if weights == (1.0,):
+        return "the adapter as PEFT runs it, unmerged", plain_model(base, adapters[0].folder)
+    model = plain_model(base)
+    original = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for adapter, weight in zip(adapters, weights, strict=True):
+        merged = plain_model(base, adapter.folder).merge_and_unload()
+        for module in adapter.factors:
+            difference = merged.get_submodule(module).weight.data - original[f"{module}.weight"]
+            model.get_submodule(module).weight.data += weight * difference
+    return "the base plus the weighted sum of the deltas that PEFT merges, one adapter at a time", model

@@ -28,12 +28,19 @@ from agents.support.atomic_folder import staged_folder
 from agents.support.missing_package import missing_package
 from training.adapters.storage import Dtype, portable_name
 from training.curation.labelled_rows import dump_json
-from training.merging.check import EXACT_NATS, MIN_AGREEMENT, Comparison, check_prompts, compare, logprob_tables
+from training.merging.check import (
+    EXACT_NATS,
+    MIN_AGREEMENT,
+    Comparison,
+    check_prompts,
+    compare,
+    logprob_tables,
+    target_model,
+)
 from training.merging.deltas import Advance, MergedDeltas
 from training.merging.factors import Adapter, read_adapter, require_base
 from training.merging.options import How, MergeOptions
 from training.merging.results import concatenate, write_checkpoint, write_lora
-from training.merging.target import target_model
 from training.support.plain_model import plain_model
 
 REPORT_FILE = "merge.json"

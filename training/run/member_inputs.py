@@ -17,7 +17,7 @@ from training.plan.curriculum import Plan, make_plan, write_plan
 from training.recipe import MemberRecipe, TrainRecipe
 from training.run.collate import Collator, QuestionCollator, make_collator, split_by_length
 from training.run.probe_set import ProbeSet, WritingProbe, draw_probes
-from training.support.processes import processes
+from training.support.devices import processes
 
 PLAN_FILE = "plan.parquet"
 

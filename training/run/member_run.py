@@ -19,8 +19,7 @@ from training.run.member_inputs import MemberInputs, prepare_inputs
 from training.run.report import write_run_report
 from training.run.state import RunState, read_run_state
 from training.run.trainer import TRAINED_FILE, Schedule, load_trained, make_trainer
-from training.support.device import device_dtype
-from training.support.processes import processes
+from training.support.devices import device_dtype, processes
 
 ADAPTER_FOLDER = "adapter"
 

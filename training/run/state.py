@@ -14,7 +14,7 @@ from training.guards import AlphaFallback, ProbeStats
 from training.recipe import MemberRecipe
 from training.run.callback import COMPLETE_FILE, whole_checkpoints
 from training.run.log import METRICS_FILE, DecisionRecord, ProbeRecord, Record, StepRecord, read_run_log
-from training.support.processes import processes
+from training.support.devices import processes
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from training.plan.curriculum import Plan
 from training.recipe import MemberRecipe, RunRecipe
 from training.run.collate import Collator, MicroBatch, micro_batches
 from training.run.objective import choice_losses
-from training.support.processes import processes
+from training.support.devices import processes
 
 TRAINED_FILE = "trained.safetensors"
 """A checkpoint's trained parameters under their own names. PEFT's own saving does not know OPLoRA's raw factors."""
