@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,16 @@ from agents.models.download import sha256_of
 from agents.support.atomic_folder import staged_folder
 from training.adapters.storage import copy_adapter
 from training.curation.build import build_data
-from training.curation.labelled_rows import dump_json
 from training.curation.report import CARD, PICTURE, TRAIN, VALIDATION, read_report
 from training.curation.rows import CuratedRow, read_rows
 from training.recipe import CandidateRecipe, TrainRecipe
-from training.release.export import Advance, Export, ExportPlan, export_ensemble
+from training.release.export import Export, ExportPlan, export_ensemble
 from training.release.report import write_release_report
 from training.run.member_run import MemberRun, train_member
 from training.run.report import REPORT_FILE
 from training.support.devices import device_dtype
+from training.support.json_file import write_json
+from training.support.progress import StageProgress
 
 WRITERS_FILE = "training.json"
 
@@ -34,7 +35,7 @@ Rows = tuple[Sequence[CuratedRow], Sequence[CuratedRow]]
 """Those to train on, and those held out."""
 
 
-def load_rows(recipe: TrainRecipe, advance: Callable[[str, int, int | None], None]) -> dict[str, Rows]:
+def load_rows(recipe: TrainRecipe, advance: StageProgress) -> dict[str, Rows]:
     """The curated rows of every member, by its name; built first unless this very recipe built them before."""
     loaded: dict[str, Rows] = {}
     for data in map(recipe.data_of, recipe.members):
@@ -51,7 +52,7 @@ def train_members(
     recipe: TrainRecipe,
     checkpoint: Path,
     rows: Mapping[str, Rows],
-    advance: Callable[[str, int, int], None],
+    advance: StageProgress,
 ) -> list[MemberRun]:
     """Trains every member of the recipe, one after the other; those that are done already are not trained again."""
     runs = []
@@ -69,7 +70,7 @@ async def release(
     runs: Sequence[MemberRun],
     find_model: FindModel,
     open_engine: OpenEngine,
-    advance: Advance,
+    advance: StageProgress,
 ) -> Export:
     """Exports the ensemble of the trained members that deserve it, with its data card and reports beside it.
 
@@ -145,7 +146,7 @@ def release_writers(recipe: TrainRecipe, runs: Sequence[MemberRun], checkpoint: 
             "adapters": hashes,
             "training": {run.member.name: summary(run) for run in runs},
         }
-        (folder / WRITERS_FILE).write_text(dump_json(record), encoding="utf-8")
+        write_json(folder / WRITERS_FILE, record)
         _copy_beside(recipe, runs, folder)
     return output
 

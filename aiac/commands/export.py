@@ -43,13 +43,13 @@ def show_export(done: Export) -> None:
     from rich.table import Table
 
     table = Table("Pool", "Weights", "NLL, nats", "Right", title="Measured on the half not fitted on, likeliest first")
-    for candidate in done.candidates:
-        weights = ", ".join(f"{name} {weight:g}" for name, weight in candidate.weights.items() if weight)
-        right = f"{candidate.correct} of {candidate.rows} ({candidate.correct / candidate.rows:.1%})"
-        table.add_row(candidate.name, weights, f"{candidate.nll_nats:.4f}", right)
+    for pool in done.fit.pools:
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in pool.weights.items() if weight)
+        right = f"{pool.correct} of {pool.rows} ({pool.correct / pool.rows:.1%})"
+        table.add_row(pool.name, weights, f"{pool.nll_nats:.4f}", right)
     Console().print(table)
     for member in done.members:
         if member.rejected:
             typer.echo(f"left out {member.name}: {member.rejected}")
-    typer.echo(done.choice.reason)
+    typer.echo(done.fit.chosen.reason)
     typer.echo(done.file)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from agents.ensemble.loading import LoadedEnsemble
-    from training.release.validate import Judged
+    from training.release.validate import AnsweredRow
 
 app = typer.Typer()
 
@@ -50,22 +50,22 @@ def validate(
 
     from agents.core.deadline import DeadlinePolicy
     from agents.core.edition import load_edition
-    from agents.support.atomic_file import write_whole
     from aiac.commands.shared import open_ensemble
-    from training.curation.labelled_rows import dump_json, named_data
-    from training.release.validate import POOL, compare, judge_rows, summarise
+    from training.curation.keyed_rows import named_data
+    from training.release.validate import POOL, answer_rows, compare, summarise
+    from training.support.json_file import write_json
 
     seconds = DeadlinePolicy(load_edition(edition).answer_seconds).seconds
     files = [named_data(name, limit=limit, seed=seed) for name in data]
     rows = [row for file in files for row in file.rows]
 
-    async def judge(name: str, *, everybody: bool) -> tuple[LoadedEnsemble, list[Judged]]:
+    async def answer(name: str, *, everybody: bool) -> tuple[LoadedEnsemble, list[AnsweredRow]]:
         loaded = await open_ensemble(name, dtype=dtype, all_members=everybody)
         columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
         try:
             with Progress(*columns, console=Console(stderr=True)) as bars:
                 task = bars.add_task(loaded.manifest.name, total=len(rows))
-                return loaded, await judge_rows(
+                return loaded, await answer_rows(
                     loaded.answerer,
                     rows,
                     seconds=seconds,
@@ -76,7 +76,7 @@ def validate(
         finally:
             await loaded.close()
 
-    loaded, judged = asyncio.run(judge(ensemble, everybody=all_members))
+    loaded, answered = asyncio.run(answer(ensemble, everybody=all_members))
     report: dict[str, Any] = {
         "ensemble": loaded.manifest.name,
         "base": loaded.manifest.base.model,
@@ -89,17 +89,17 @@ def validate(
         "files": {
             file.name: {"sha256": file.sha256, "rows": len(file.rows), "skipped": dict(file.skipped)} for file in files
         },
-        **summarise(judged),
+        **summarise(answered),
     }
     if against is not None:
-        other, theirs = asyncio.run(judge(against, everybody=False))
+        other, theirs = asyncio.run(answer(against, everybody=False))
         report["against"] = {
             "ensemble": other.manifest.name,
             "pool": summarise(theirs)["voters"][POOL],
-            "voters": compare(judged, theirs),
+            "voters": compare(answered, theirs),
         }
     if output is not None:
-        write_whole(output, dump_json(report))
+        write_json(output, report)
     Console().print(report_table(report))
     for part in ("level", "topic"):
         if table := breakdown_table(report, part):

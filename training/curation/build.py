@@ -37,9 +37,7 @@ from training.sources import SOURCES, read_source
 from training.sources.licences import licence_of, require_trainable
 from training.sources.source import SPLITS, Proved, SourceRow, Split
 from training.support.disk import require_disk
-
-Advance = Callable[[str, int, int | None], None]
-"""Told a stage, the rows done and the rows in all, where they are known."""
+from training.support.progress import StageProgress, no_progress
 
 LIBRARIES = ("datasketch", "numpy", "pyarrow")
 RESERVE_BYTES = 64 << 20
@@ -51,7 +49,7 @@ def build_data(
     recipe: DataRecipe,
     *,
     scorer: Scorer | None = None,
-    advance: Advance = lambda stage, done, total: None,
+    advance: StageProgress = no_progress,
     free_bytes: Callable[[Path], int] = disk_free,
 ) -> BuildReport:
     """Builds the data set of ``recipe`` and writes it to its output folder, which appears whole or not at all.
@@ -90,7 +88,7 @@ def _require_replaceable(output: Path) -> None:
         raise FileError(str(output), f"a folder with other files and no {FILE_NAME}", "a new or an empty folder")
 
 
-def _collect(recipe: DataRecipe, advance: Advance) -> tuple[list[Tally], list[Tally], Collector]:
+def _collect(recipe: DataRecipe, advance: StageProgress) -> tuple[list[Tally], list[Tally], Collector]:
     """Reads the evaluation files, then the sources; returns a tally of each."""
     if not recipe.allow_evaluation_only:
         for source in recipe.sources:
@@ -115,7 +113,7 @@ def _collect(recipe: DataRecipe, advance: Advance) -> tuple[list[Tally], list[Ta
     return sources, evaluation, collector
 
 
-def _tell(advance: Advance, stage: str, rows: int) -> None:
+def _tell(advance: StageProgress, stage: str, rows: int) -> None:
     advance(stage, rows, None)
 
 
@@ -131,7 +129,7 @@ def _evaluation_source(name: str) -> tuple[str, Split]:
 
 
 def _curate(
-    selection: Selection, recipe: DataRecipe, scorer: Scorer | None, advance: Advance
+    selection: Selection, recipe: DataRecipe, scorer: Scorer | None, advance: StageProgress
 ) -> tuple[list[CuratedRow], list[CuratedRow]]:
     """The rows to train on and those to validate on: keys balanced, difficulties and levels assigned."""
     chosen = validation_groups(selection.groups, recipe.validation_share, recipe.seed)

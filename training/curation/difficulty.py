@@ -13,6 +13,7 @@ from agents.core.schema import Question
 from agents.engines.protocol import Engine
 from training.curation.rows import LEVELS
 from training.curation.text import question_words
+from training.support.progress import StepProgress, no_progress
 
 Scorer = Callable[[Sequence[Question]], Sequence[float]]
 """Questions with their keys -> one difficulty each, in [0, 1]."""
@@ -49,7 +50,7 @@ def _heuristic(question: Question) -> float:
 
 
 async def model_difficulty(
-    questions: Sequence[Question], engine: Engine, advance: Callable[[int, int], None] = lambda done, total: None
+    questions: Sequence[Question], engine: Engine, advance: StepProgress = no_progress
 ) -> list[float]:
     """1 − the probability that the engine's own model, without any adapter, gives the key (cloze, no temperature).
 

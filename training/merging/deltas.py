@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from agents.engines.adapter_factors import Factors
 from training.merging.factors import Adapter
 from training.merging.methods import dare_ties, ties, truncate, weighted_sum
 from training.merging.options import MergeOptions
-
-Advance = Callable[[str, int, int], None]
-"""Told a stage, the modules done and those in all."""
+from training.support.progress import StageProgress, no_progress
 
 
 class MergedDeltas:
     """Deltas of ``adapters`` on the unchanged float32 ``base``, combined as ``options`` say."""
 
     def __init__(
-        self, base: Any, adapters: Sequence[Adapter], options: MergeOptions, advance: Advance = lambda *step: None
+        self, base: Any, adapters: Sequence[Adapter], options: MergeOptions, advance: StageProgress = no_progress
     ) -> None:
         self._adapters, self._options, self._advance = adapters, options, advance
         self._weights = options.weights_of(adapters)

@@ -23,11 +23,9 @@ from typing import Any
 
 from agents.core.errors import EngineError, FileError, InputError
 from agents.models.checkpoint import verified_base_sha256
-from agents.support.atomic_file import write_whole
 from agents.support.atomic_folder import staged_folder
 from agents.support.missing_package import missing_package
 from training.adapters.storage import Dtype, portable_name
-from training.curation.labelled_rows import dump_json
 from training.merging.check import (
     EXACT_NATS,
     MIN_AGREEMENT,
@@ -37,11 +35,13 @@ from training.merging.check import (
     logprob_tables,
     target_model,
 )
-from training.merging.deltas import Advance, MergedDeltas
+from training.merging.deltas import MergedDeltas
 from training.merging.factors import Adapter, read_adapter, require_base
 from training.merging.options import How, MergeOptions
 from training.merging.results import concatenate, write_checkpoint, write_lora
+from training.support.json_file import write_json
 from training.support.plain_model import plain_model
+from training.support.progress import StageProgress, no_progress
 
 REPORT_FILE = "merge.json"
 
@@ -73,7 +73,7 @@ def merge(
     adapters: Sequence[Path],
     output: Path,
     options: MergeOptions,
-    advance: Advance = lambda stage, done, total: None,
+    advance: StageProgress = no_progress,
 ) -> MergeReport:
     """Merges adapters of the checkpoint folder ``base`` and writes the folder ``output``, which must not exist.
 
@@ -106,12 +106,17 @@ def merge(
             check=check,
             versions={name: version(name) for name in ("torch", "transformers", "peft")},
         )
-        write_whole(staging / REPORT_FILE, dump_json(asdict(report)))
+        write_json(staging / REPORT_FILE, asdict(report))
     return report
 
 
 def _write_checked(
-    folder: Path, base: Path, adapters: Sequence[Adapter], rank: int | None, options: MergeOptions, advance: Advance
+    folder: Path,
+    base: Path,
+    adapters: Sequence[Adapter],
+    rank: int | None,
+    options: MergeOptions,
+    advance: StageProgress,
 ) -> tuple[str, Comparison]:
     """Writes the result into ``folder``; returns what it was compared with, and the comparison."""
     from agents.engines.tokenizer import ChatTokenizer

@@ -1,8 +1,9 @@
-"""Temperatures and weights of an ensemble, by likelihood on one half of the rows; the choice of pool on the other."""
+"""Step three of a release: temperatures and weights by likelihood on half of the rows; the pool by the other half."""
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ MIN_WEIGHT = 0.02
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidatePool:
     """One way to pool: its weights, and what it measures on the rows it was not fitted on."""
 
     name: str
@@ -55,14 +56,24 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenPool:
     """The pool that is taken, and one sentence on why."""
 
-    candidate: Candidate
+    pool: CandidatePool
     reason: str
 
 
-def choose(candidates: Sequence[Candidate]) -> Choice:
+@dataclass(frozen=True)
+class EnsembleFit:
+    """A temperature for each member, the pools with the likeliest first, the one chosen, and the rows not fitted on."""
+
+    temperatures: dict[str, float]
+    pools: list[CandidatePool]
+    chosen: ChosenPool
+    report_rows: list[int]
+
+
+def choose_pool(candidates: Sequence[CandidatePool]) -> ChosenPool:
     """The simplest pool that is not significantly worse than the likeliest, the first of ``candidates``.
 
     Worse means that the 95% bootstrap interval of the mean difference in nats, row by row, lies above zero.
@@ -75,14 +86,29 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         low, high = bootstrap_interval(differences)
         if low <= 0:
             mean = math.fsum(differences) / len(differences)
-            return Choice(
+            return ChosenPool(
                 candidate,
                 f"{candidate.name} is the simplest pool not significantly worse than the likeliest, {best.name}: "
                 f"{mean:+.4f} nats a row [{low:+.4f}, {high:+.4f}], {best.rows} rows",
             )
     simpler = any(candidate.complexity < best.complexity for candidate in candidates)
     why = "every simpler one is significantly worse" if simpler else "none is simpler"
-    return Choice(best, f"{best.name} is the likeliest of {len(candidates)} pools, and {why}")
+    return ChosenPool(best, f"{best.name} is the likeliest of {len(candidates)} pools, and {why}")
+
+
+def split_halves(rows: Sequence[Any], seed: int) -> tuple[list[int], list[int]]:
+    """Two random halves of the rows' indices, the same for the same seed: one to fit on, one to report on."""
+    order = list(range(len(rows)))
+    random.Random(seed).shuffle(order)  # noqa: S311
+    middle = len(order) // 2
+    return sorted(order[:middle]), sorted(order[middle:])
+
+
+def fit_ensemble(scores: Scores, keys: Sequence[int], seed: int) -> EnsembleFit:
+    """Fit every pool on one half of the rows, measure it on the other, and choose one."""
+    fit_rows, report_rows = split_halves(keys, seed)
+    temperatures, pools = fit_pools(scores, keys, fit_rows, report_rows)
+    return EnsembleFit(temperatures, pools, choose_pool(pools), report_rows)
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], keys: Sequence[int]) -> float:
@@ -123,13 +149,13 @@ def fit_weights(
     return {name: round(weight / total, 4) for name, weight in kept.items()}
 
 
-def fit_candidates(
+def fit_pools(
     scores: Scores, keys: Sequence[int], fit_rows: Sequence[int], report_rows: Sequence[int]
-) -> tuple[dict[str, float], list[Candidate]]:
+) -> tuple[dict[str, float], list[CandidatePool]]:
     """Temperatures fitted on ``fit_rows``, and every pool worth considering measured on ``report_rows``, best first.
 
     The pools: each member alone, all alike, and weights fitted, linear and logarithmic. They are ranked by likelihood,
-    which tells more from few rows than the count of right answers does; ``choose`` takes one.
+    which tells more from few rows than the count of right answers does; ``choose_pool`` takes one.
     """
     fit_keys = [keys[i] for i in fit_rows]
     temperatures = {name: fit_temperature([member[i] for i in fit_rows], fit_keys) for name, member in scores.items()}
@@ -157,11 +183,11 @@ def _measure(
     distributions: Mapping[str, Sequence[Sequence[float]]],
     keys: Sequence[int],
     rows: Sequence[int],
-) -> Candidate:
+) -> CandidatePool:
     voting = [member for member, weight in weights.items() if weight > 0]
     pooled = [
         pool_distributions(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows
     ]
     row_keys = [keys[i] for i in rows]
     correct = sum(d.index(max(d)) == key for d, key in zip(pooled, row_keys, strict=True))
-    return Candidate(name, pooling, weights, row_nlls(pooled, row_keys), correct)
+    return CandidatePool(name, pooling, weights, row_nlls(pooled, row_keys), correct)

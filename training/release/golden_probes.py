@@ -1,4 +1,4 @@
-"""Golden probes: prompts with reference log-probs, for engines to be held against.
+"""Step five of a release: golden probes, prompts with reference log-probs for engines to be held against.
 
 The numbers are those of ``training.support.plain_model``, one forward pass each.
 """
@@ -6,6 +6,7 @@ The numbers are those of ``training.support.plain_model``, one forward pass each
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from agents.core.manifest import ContinuationProbe, NextTokenProbe, Probe
@@ -13,11 +14,34 @@ from agents.core.permutation import cyclic_orders
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.core.scoring import Method
-from training.support.plain_model import plain_logprobs
+from training.support.plain_model import plain_logprobs, plain_model
+
+
+class ProbeRecorder:
+    """Records the probes of one member after the other, with one model in memory at a time."""
+
+    def __init__(self, renderer: PromptRenderer, questions: Sequence[Question]) -> None:
+        self._renderer, self._questions = renderer, questions
+        self._opened: tuple[Path, Path | None] | None = None
+        self._model: Any = None
+
+    def record(self, opens: tuple[Path, Path | None], method: Method) -> list[Probe]:
+        """Record one probe a question, with the checkpoint and adapter of ``opens``; the last model is kept for reuse.
+
+        Raises as ``plain_model`` does.
+        """
+        if self._model is None or opens != self._opened:
+            self._model = None
+            self._model, self._opened = plain_model(*opens), opens
+        return record_probes(self._model, self._renderer, method, self._questions)
+
+    def free_model(self) -> None:
+        """Make room for a merge: the next ``record`` loads its model anew."""
+        self._model = None
 
 
 def record_probes(model: Any, renderer: PromptRenderer, method: Method, questions: Sequence[Question]) -> list[Probe]:
-    """One probe a question for a member of this method."""
+    """Record one probe a question for a member of this method."""
     return [_record(model, renderer, method, question) for question in questions]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.support.atomic_file import write_whole
-from training.release.export import Export, MemberResult
+from training.release.export import Export
+from training.release.paired_test import MemberResult
 from training.release.validate import sample_note
 from training.run.member_run import MemberRun
 from training.support.statistics import wilson_interval
@@ -23,11 +24,11 @@ def write_release_report(done: Export, runs: Sequence[MemberRun], folder: Path) 
 
 def release_report(done: Export, runs: Sequence[MemberRun]) -> str:
     rows = done.members[0].rows
-    decided = done.candidates[0].rows
+    decided = done.fit.pools[0].rows
     weights = {member.name: member.weight for member in done.manifest.members}
     by_name = {run.member.name: run for run in runs}
     files = ", ".join(f"{name} {file['rows']}" for name, file in done.manifest.provenance["data"].items())
-    few = sample_note(done.choice.candidate.correct, decided)
+    few = sample_note(done.fit.chosen.pool.correct, decided)
     lines = [
         f"# {done.manifest.name}",
         "",
@@ -48,10 +49,10 @@ def release_report(done: Export, runs: Sequence[MemberRun]) -> str:
         "| pool | weights | −ln p(key), nats | right |",
         "|---|---|---|---|",
     ]
-    for pool in done.candidates:
+    for pool in done.fit.pools:
         used = ", ".join(f"{name} {weight:g}" for name, weight in pool.weights.items() if weight)
         lines.append(f"| {pool.name} | {used} | {pool.nll_nats:.4f} | {pool.correct / pool.rows:.1%} |")
-    lines += ["", f"Taken: {done.choice.reason}.", "", "## What the guards did", ""]
+    lines += ["", f"Taken: {done.fit.chosen.reason}.", "", "## What the guards did", ""]
     for run in runs:
         reasons = [decision.reason for decision in run.decisions] or ["nothing: every chunk was good"]
         lines += [f"- {run.member.name}: {' '.join(reasons)}"]

@@ -11,7 +11,7 @@ from typing import Any
 from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
-from training.curation.labelled_rows import KeyedRow
+from training.curation.keyed_rows import KeyedRow
 from training.support.statistics import (
     bootstrap_interval,
     brier_score,
@@ -30,7 +30,7 @@ FEW_ROWS = 500
 
 
 @dataclass(frozen=True)
-class Judged:
+class AnsweredRow:
     """One row's verdict, and the distributions behind it by name (the pool's under ``POOL``)."""
 
     row: KeyedRow
@@ -38,7 +38,7 @@ class Judged:
     distributions: dict[str, list[float]]
 
 
-async def judge_rows(
+async def answer_rows(
     answerer: Answerer,
     rows: Sequence[KeyedRow],
     *,
@@ -46,7 +46,7 @@ async def judge_rows(
     measured: Sequence[Voter] = (),
     concurrency: int = 1,
     advance: Callable[[], None] = lambda: None,
-) -> list[Judged]:
+) -> list[AnsweredRow]:
     """A verdict for every row, in order; ``seconds`` is each question's deadline, ``concurrency`` how many at a time.
 
     ``measured`` are voters that have no say in the verdict; they are asked after it and have all the time they need.
@@ -55,32 +55,32 @@ async def judge_rows(
     """
     slots = asyncio.Semaphore(concurrency)
 
-    async def judge(row: KeyedRow) -> Judged:
+    async def answer(row: KeyedRow) -> AnsweredRow:
         async with slots:
             verdict = await answerer.answer(row.question, Deadline.after(seconds))
         extra = {v.member.name: (await v.complete_vote(row.question)).probabilities for v in measured}
         advance()
         votes = {m.name: m.vote.probabilities for m in verdict.members if m.vote is not None}
-        return Judged(row, verdict, {**votes, **extra, POOL: verdict.probabilities})
+        return AnsweredRow(row, verdict, {**votes, **extra, POOL: verdict.probabilities})
 
-    return list(await asyncio.gather(*(judge(row) for row in rows)))
+    return list(await asyncio.gather(*(answer(row) for row in rows)))
 
 
-def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
+def summarise(answered: Sequence[AnsweredRow]) -> dict[str, Any]:
     """The whole report as JSON-able data: by voter, with intervals by source, topic and level, bias, calibration and
     latency.
 
     Topics and levels are those the rows carry: a row without one counts for none.
     """
-    voters = list(dict.fromkeys([POOL, *(r.name for r in judged[0].verdict.members), *judged[0].distributions]))
-    elapsed_s = [j.verdict.elapsed_ms / 1000 for j in judged]
+    voters = list(dict.fromkeys([POOL, *(r.name for r in answered[0].verdict.members), *answered[0].distributions]))
+    elapsed_s = [j.verdict.elapsed_ms / 1000 for j in answered]
     return {
-        "rows": len(judged),
-        "note": sample_note(sum(_is_right(j, POOL) for j in judged), len(judged)),
-        "key_letters": letter_shares([j.row.key for j in judged]),
-        "degraded": sum(j.verdict.degraded for j in judged),
+        "rows": len(answered),
+        "note": sample_note(sum(_is_right(j, POOL) for j in answered), len(answered)),
+        "key_letters": letter_shares([j.row.key for j in answered]),
+        "degraded": sum(j.verdict.degraded for j in answered),
         "seconds_per_question": {"mean": sum(elapsed_s) / len(elapsed_s), **percentiles(elapsed_s)},
-        "voters": {name: _voter_report(name, judged) for name in voters},
+        "voters": {name: _voter_report(name, answered) for name in voters},
     }
 
 
@@ -100,8 +100,8 @@ def sample_note(correct: int, rows: int) -> str | None:
     )
 
 
-def _voter_report(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
-    voted = [j for j in judged if name in j.distributions]
+def _voter_report(name: str, answered: Sequence[AnsweredRow]) -> dict[str, Any]:
+    voted = [j for j in answered if name in j.distributions]
     if not voted:
         return {"rows": 0}
     distributions = [j.distributions[name] for j in voted]
@@ -124,16 +124,16 @@ def _voter_report(name: str, judged: Sequence[Judged]) -> dict[str, Any]:
     }
 
 
-def compare(judged: Sequence[Judged], other: Sequence[Judged]) -> dict[str, dict[str, float]]:
-    """Every voter of ``judged`` against the pool of ``other`` on the same rows, paired.
+def compare(answered: Sequence[AnsweredRow], other: Sequence[AnsweredRow]) -> dict[str, dict[str, float]]:
+    """Every voter of ``answered`` against the pool of ``other`` on the same rows, paired.
 
     By voter: ``p_equal`` is McNemar's exact p; ``gain`` the difference in accuracy, with a 95% bootstrap interval.
     """
     theirs = [_is_right(j, POOL) for j in other]
     found = {}
-    for name in dict.fromkeys(name for j in judged for name in j.distributions):
+    for name in dict.fromkeys(name for j in answered for name in j.distributions):
         pairs = [
-            (_is_right(j, name), right) for j, right in zip(judged, theirs, strict=True) if name in j.distributions
+            (_is_right(j, name), right) for j, right in zip(answered, theirs, strict=True) if name in j.distributions
         ]
         differences = [float(a) - float(b) for a, b in pairs]
         low, high = bootstrap_interval(differences)
@@ -142,9 +142,9 @@ def compare(judged: Sequence[Judged], other: Sequence[Judged]) -> dict[str, dict
     return found
 
 
-def _is_right(judged: Judged, name: str) -> bool:
-    distribution = judged.distributions[name]
-    return distribution.index(max(distribution)) == judged.row.key
+def _is_right(answered: AnsweredRow, name: str) -> bool:
+    distribution = answered.distributions[name]
+    return distribution.index(max(distribution)) == answered.row.key
 
 
 def _accuracy_by(names: Sequence[str], correct: Sequence[bool]) -> dict[str, dict[str, Any]]:

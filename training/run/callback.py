@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from training.guards import CollapseWatch, GradientWatch, GuardRecipe, ProbeStat
 from training.plan.curriculum import Plan
 from training.run.log import Record, RunLog, StepRecord, probe_record
 from training.support.disk import predict_save_bytes, require_disk
+from training.support.progress import StepProgress
 
 COMPLETE_FILE = "complete.json"
 """Written into a checkpoint after everything else: a folder without it is what a killed run left."""
@@ -41,7 +41,7 @@ class Watch:
         guards: GuardRecipe,
         keep_checkpoints: int,
         identity: dict[str, Any],
-        advance: Callable[[int, int], None],
+        advance: StepProgress,
         is_main: bool,
     ) -> None:
         self.folder, self.plan = folder, plan

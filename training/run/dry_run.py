@@ -12,7 +12,7 @@ from agents.core.errors import FileError, InputError
 from agents.models.checkpoint import checkpoint_folder
 from agents.models.store import readable_bytes
 from training.adapters.attach import trainable_parameters
-from training.curation.labelled_rows import is_made
+from training.curation.keyed_rows import is_made
 from training.curation.recipe import DataRecipe
 from training.curation.report import TRAIN, read_report
 from training.curation.rows import CuratedRow, read_rows

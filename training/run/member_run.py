@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,9 @@ from training.run.report import write_run_report
 from training.run.state import RunState, read_run_state
 from training.run.trainer import TRAINED_FILE, Schedule, load_trained, make_trainer
 from training.support.devices import device_dtype, processes
+from training.support.progress import StepProgress, no_progress
 
 ADAPTER_FOLDER = "adapter"
-
-Advance = Callable[[int, int], None]
-"""Told the steps done and all of them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def train_member(
     checkpoint: Path,
     train: Sequence[CuratedRow],
     validation: Sequence[CuratedRow],
-    advance: Advance = lambda step, steps: None,
+    advance: StepProgress = no_progress,
 ) -> MemberRun:
     """Trains ``member`` on the model in ``checkpoint``.
 
@@ -91,7 +89,7 @@ class _Attempt:
     inputs: MemberInputs
     log: RunLog
     state: RunState
-    advance: Advance
+    advance: StepProgress
 
     def run(self) -> None:
         """Trains, and writes what a guard decided to the log."""

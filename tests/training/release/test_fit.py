@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.release.fit import Candidate, choose, fit_candidates, fit_temperature, fit_weights
+from training.release.fit import (
+    CandidatePool,
+    choose_pool,
+    fit_ensemble,
+    fit_pools,
+    fit_temperature,
+    fit_weights,
+    split_halves,
+)
 from training.support.statistics import negative_log_likelihood
 
 ROWS, CHOICES = 400, 4
@@ -65,7 +73,7 @@ def test_candidates_are_measured_on_the_rows_they_were_not_fitted_on_best_first(
     scores, keys = drawn(2.0)
     fit_rows, report_rows = list(range(0, ROWS, 2)), list(range(1, ROWS, 2))
     members = {"informed": scores, "noise": noise()}
-    temperatures, candidates = fit_candidates(members, keys, fit_rows, report_rows)
+    temperatures, candidates = fit_pools(members, keys, fit_rows, report_rows)
     assert temperatures["informed"] == pytest.approx(2.0, rel=0.3)
     assert temperatures["noise"] > 5 * temperatures["informed"]
     assert {candidate.name for candidate in candidates} == {
@@ -89,13 +97,13 @@ def test_candidates_are_measured_on_the_rows_they_were_not_fitted_on_best_first(
 
 def test_a_single_member_has_nothing_to_be_pooled_with() -> None:
     scores, keys = drawn(1.0, rows=20)
-    _, candidates = fit_candidates({"only": scores}, keys, range(10), range(10, 20))
+    _, candidates = fit_pools({"only": scores}, keys, range(10), range(10, 20))
     assert [(candidate.name, candidate.weights) for candidate in candidates] == [("only", {"only": 1.0})]
 
 
-def candidate(name: str, weights: list[float], row_nll_nats: list[float], pooling: str = "linear") -> Candidate:
+def candidate(name: str, weights: list[float], row_nll_nats: list[float], pooling: str = "linear") -> CandidatePool:
     named = {f"m{i}": weight for i, weight in enumerate(weights)}
-    return Candidate(name, pooling, named, row_nll_nats, correct=0)  # type: ignore[arg-type]
+    return CandidatePool(name, pooling, named, row_nll_nats, correct=0)  # type: ignore[arg-type]
 
 
 def test_the_simplest_pool_that_is_not_significantly_worse_is_taken() -> None:
@@ -109,12 +117,12 @@ def test_the_simplest_pool_that_is_not_significantly_worse_is_taken() -> None:
         candidate("uniform", [0.5, 0.5], alike),
         candidate("alone", [1.0, 0.0], clearly_worse),
     ]
-    choice = choose(pools)
-    assert choice.candidate.name == "uniform"
-    assert "not significantly worse than the likeliest, fitted:" in choice.reason
-    assert choose([pools[0], candidate("alone", [1.0, 0.0], alike)]).candidate.name == "alone"
-    alone = choose([pools[0], pools[2]])
-    assert alone.candidate.name == "fitted"
+    chosen = choose_pool(pools)
+    assert chosen.pool.name == "uniform"
+    assert "not significantly worse than the likeliest, fitted:" in chosen.reason
+    assert choose_pool([pools[0], candidate("alone", [1.0, 0.0], alike)]).pool.name == "alone"
+    alone = choose_pool([pools[0], pools[2]])
+    assert alone.pool.name == "fitted"
     assert "every simpler one is significantly worse" in alone.reason
 
 
@@ -125,7 +133,7 @@ def test_of_equally_simple_pools_the_likeliest_is_taken() -> None:
         candidate("one", [1.0, 0.0], best.tolist()),
         candidate("other", [0.0, 1.0], (best + 0.001 * random.normal(size=300)).tolist()),
     ]
-    assert choose(pools).candidate.name == "one"
+    assert choose_pool(pools).pool.name == "one"
 
 
 def test_simplicity_counts_members_then_weights_then_logarithms() -> None:
@@ -137,3 +145,21 @@ def test_simplicity_counts_members_then_weights_then_logarithms() -> None:
         candidate("three", [0.3, 0.3, 0.3], [1.0]),
     ]
     assert sorted(kinds, key=lambda kind: kind.complexity) == kinds
+
+
+def test_halves_share_nothing_and_leave_nothing_out() -> None:
+    one, other = split_halves(range(101), seed=3)
+    assert sorted(one + other) == list(range(101))
+    assert (len(one), len(other)) == (50, 51)
+    assert split_halves(range(101), seed=3) == (one, other)
+    assert split_halves(range(101), seed=4) != (one, other)
+
+
+def test_an_ensemble_is_fitted_on_one_half_and_measured_on_the_other() -> None:
+    scores, keys = drawn(1.0)
+    members = {"informed": scores, "noise": noise()}
+    fit = fit_ensemble(members, keys, seed=3)
+    fit_rows, report_rows = split_halves(keys, 3)
+    assert fit.report_rows == report_rows
+    assert (fit.temperatures, fit.pools) == fit_pools(members, keys, fit_rows, report_rows)
+    assert fit.chosen == choose_pool(fit.pools)

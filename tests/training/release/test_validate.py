@@ -1,4 +1,4 @@
-"""The report on rows that were judged, checked on a list made by hand."""
+"""The report on rows that were answered, checked on a list made by hand."""
 
 from __future__ import annotations
 
@@ -18,30 +18,34 @@ from agents.answering.voter import Vote
 from agents.core.manifest import Base, Manifest, Member
 from agents.core.schema import LETTERS, Answer, Question
 from aiac.commands.validate import PARTS_SHOWN, breakdown_table
-from training.curation.labelled_rows import KeyedRow
-from training.release.validate import POOL, Judged, compare, judge_rows, summarise
+from training.curation.keyed_rows import KeyedRow
+from training.release.validate import POOL, AnsweredRow, answer_rows, compare, summarise
 from training.support.statistics import wilson_interval
 
 
-def judged(source: str, key: int, pool: list[float], member: list[float] | None, elapsed_ms: float = 100.0) -> Judged:
+def answered(
+    source: str, key: int, pool: list[float], member: list[float] | None, elapsed_ms: float = 100.0
+) -> AnsweredRow:
     question = Question("Which?", tuple(f"choice {i}" for i in range(len(pool))), key=key)
     vote = None if member is None else Vote([0.0] * len(member), member, 1, 1)
     report = MemberReport("letters", vote, None if vote else "late")
     letter = LETTERS[pool.index(max(pool))]
     verdict = AnswerResult(Answer(letter), pool, [report], elapsed_ms, degraded=member is None)
-    return Judged(KeyedRow(source, question, key), verdict, {POOL: pool, **({"letters": member} if member else {})})
+    return AnsweredRow(
+        KeyedRow(source, question, key), verdict, {POOL: pool, **({"letters": member} if member else {})}
+    )
 
 
-JUDGED = [
-    judged("easy", 0, [0.8, 0.2], [0.4, 0.6], 100),
-    judged("easy", 1, [0.1, 0.9], [0.3, 0.7], 200),
-    judged("hard", 0, [0.3, 0.7], [0.2, 0.8], 300),
-    judged("hard", 1, [0.25, 0.75], None, 1000),
+ANSWERED = [
+    answered("easy", 0, [0.8, 0.2], [0.4, 0.6], 100),
+    answered("easy", 1, [0.1, 0.9], [0.3, 0.7], 200),
+    answered("hard", 0, [0.3, 0.7], [0.2, 0.8], 300),
+    answered("hard", 1, [0.25, 0.75], None, 1000),
 ]
 
 
 def test_the_report_as_a_whole() -> None:
-    report = summarise(JUDGED)
+    report = summarise(ANSWERED)
     assert (report["rows"], report["degraded"]) == (4, 1)
     assert report["key_letters"] == {"A": 0.5, "B": 0.5}
     assert report["seconds_per_question"] == pytest.approx({"mean": 0.4, "p50": 0.2, "p95": 1.0, "p99": 1.0})
@@ -50,7 +54,7 @@ def test_the_report_as_a_whole() -> None:
 
 
 def test_the_pools_part_of_the_report() -> None:
-    pool = summarise(JUDGED)["voters"][POOL]
+    pool = summarise(ANSWERED)["voters"][POOL]
     low, high = wilson_interval(3, 4)
     assert (pool["rows"], pool["correct"], pool["accuracy"], pool["low"], pool["high"]) == (4, 3, 0.75, low, high)
     assert pool["chance"] == 0.5
@@ -67,7 +71,7 @@ def test_the_pools_part_of_the_report() -> None:
 
 
 def test_a_member_is_measured_on_the_rows_it_voted_on() -> None:
-    member = summarise(JUDGED)["voters"]["letters"]
+    member = summarise(ANSWERED)["voters"]["letters"]
     assert (member["rows"], member["correct"]) == (3, 1)
     assert {name: part["rows"] for name, part in member["by_source"].items()} == {"easy": 2, "hard": 1}
     assert member["p_equal_to_pool"] == 1.0
@@ -75,12 +79,12 @@ def test_a_member_is_measured_on_the_rows_it_voted_on() -> None:
 
 
 def test_a_member_that_never_voted_has_no_rows() -> None:
-    report = summarise([judged("easy", 0, [0.8, 0.2], None)])
+    report = summarise([answered("easy", 0, [0.8, 0.2], None)])
     assert report["voters"]["letters"] == {"rows": 0}
 
 
 def test_chance_is_that_of_the_rows_numbers_of_choices() -> None:
-    rows = [judged("x", 0, [0.8, 0.2], None), judged("x", 0, [0.4, 0.2, 0.2, 0.2], None)]
+    rows = [answered("x", 0, [0.8, 0.2], None), answered("x", 0, [0.4, 0.2, 0.2, 0.2], None)]
     assert summarise(rows)["voters"][POOL]["chance"] == pytest.approx((1 / 2 + 1 / 4) / 2)
 
 
@@ -89,15 +93,15 @@ def test_few_rows_come_with_a_note_on_what_they_cannot_tell() -> None:
     n, p, z = 200, 0.75, 1.959964
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) * 100
     assert (f"{half:.1f}", f"{half * math.sqrt(2):.1f}") == ("6.0", "8.4")
-    assert summarise(JUDGED * 50)["note"] == (
+    assert summarise(ANSWERED * 50)["note"] == (
         "200 rows: an interval of ±6.0 points. A difference under 8.4 points from what was measured on as many other "
         "rows cannot be told; on the same rows a paired test may tell a smaller one. Use 500 rows or more."
     )
-    assert summarise(JUDGED * 125)["note"] is None
+    assert summarise(ANSWERED * 125)["note"] is None
 
 
-def about(topic: str, *, right: bool) -> Judged:
-    row = judged("quiz", 0, [0.8, 0.2] if right else [0.2, 0.8], [0.2, 0.8])
+def about(topic: str, *, right: bool) -> AnsweredRow:
+    row = answered("quiz", 0, [0.8, 0.2] if right else [0.2, 0.8], [0.2, 0.8])
     return replace(row, row=replace(row.row, question=replace(row.row.question, topic=topic)))
 
 
@@ -114,10 +118,10 @@ def test_accuracy_is_given_by_topic_where_rows_carry_one() -> None:
     assert voters[POOL]["by_topic"]["art"] == {"rows": 4, "correct": 3, "accuracy": 0.75, "low": low, "high": high}
     assert {name: cell["rows"] for name, cell in voters[POOL]["by_topic"].items()} == {"art": 4, "law [/b]": 9}
     assert [cell["correct"] for cell in voters["letters"]["by_topic"].values()] == [0, 0]
-    assert summarise(JUDGED)["voters"][POOL]["by_topic"] == {}
+    assert summarise(ANSWERED)["voters"][POOL]["by_topic"] == {}
 
 
-def reported(rows: list[Judged], **changes: Any) -> dict[str, Any]:
+def reported(rows: list[AnsweredRow], **changes: Any) -> dict[str, Any]:
     """What `aiac validate` makes of these rows."""
     return {"ensemble": "ours", **summarise(rows), **changes}
 
@@ -146,8 +150,8 @@ def test_a_source_with_a_topic_a_row_does_not_fill_the_screen() -> None:
     assert table.caption == "7 more topics with 7 rows are in the report that --json writes"
 
 
-def measured(level: str | None, *, right: bool) -> Judged:
-    row = judged("puzzles", 0, [0.8, 0.2] if right else [0.2, 0.8], None)
+def measured(level: str | None, *, right: bool) -> AnsweredRow:
+    row = answered("puzzles", 0, [0.8, 0.2] if right else [0.2, 0.8], None)
     return replace(row, row=replace(row.row, level=level))
 
 
@@ -173,13 +177,13 @@ def test_another_ensemble_stands_beside_in_every_part() -> None:
     ]
 
 
-def test_rows_are_judged_in_order_and_each_is_counted() -> None:
+def test_rows_are_answered_in_order_and_each_is_counted() -> None:
     member = Member(name="m", method="letter", weight=1)
     manifest = Manifest(name="x", base=Base(model="x", sha256="0" * 64), members=[member], answer_prior={2: [0.3, 0.7]})
     rows = [KeyedRow("x", Question(f"Question {i}?", ("yes", "no"), key=i % 2), i % 2) for i in range(5)]
     done: list[None] = []
     found = asyncio.run(
-        judge_rows(Answerer(manifest, []), rows, seconds=1, concurrency=2, advance=lambda: done.append(None))
+        answer_rows(Answerer(manifest, []), rows, seconds=1, concurrency=2, advance=lambda: done.append(None))
     )
     assert [entry.row for entry in found] == rows
     assert len(done) == 5
@@ -188,12 +192,12 @@ def test_rows_are_judged_in_order_and_each_is_counted() -> None:
 
 
 def test_two_ensembles_are_compared_row_by_row() -> None:
-    # JUDGED's pool against itself with one more row wrong.
-    row = JUDGED[0]
+    # ANSWERED's pool against itself with one more row wrong.
+    row = ANSWERED[0]
     worse = [p if p != max(row.distributions[POOL]) else 0.0 for p in row.distributions[POOL]]
-    other = [Judged(row.row, row.verdict, {POOL: worse}), *JUDGED[1:]]
-    found = compare(JUDGED, other)
-    assert found[POOL]["gain"] == pytest.approx(1 / len(JUDGED))
+    other = [AnsweredRow(row.row, row.verdict, {POOL: worse}), *ANSWERED[1:]]
+    found = compare(ANSWERED, other)
+    assert found[POOL]["gain"] == pytest.approx(1 / len(ANSWERED))
     assert found[POOL]["p_equal"] == 1.0
     assert found[POOL]["gain_low"] <= found[POOL]["gain"] <= found[POOL]["gain_high"]
     assert set(found) == {POOL, "letters"}

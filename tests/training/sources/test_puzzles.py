@@ -11,7 +11,7 @@ import pytest
 import puzzles
 from agents.core.errors import InputError
 from puzzles.difficulty import level_of
-from training.curation.labelled_rows import named_data
+from training.curation.keyed_rows import named_data
 from training.curation.recipe import DataRecipe
 from training.sources import SPLITS, SourceRow, licence_of, read_source
 from training.sources.puzzles import DIGITS, HARDEST, puzzle_rows, relative_difficulty

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agents.core.errors import FileError, InputError
-from training.curation.labelled_rows import dump_json, read_data, split_halves
+from training.curation.keyed_rows import read_data
 from training.sources.files import find_data
 
 
@@ -131,16 +131,3 @@ def test_data_is_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pytest.M
         find_data("quiz.json")
     monkeypatch.setenv("AIAC_DATA_DIR", str(tmp_path))
     assert find_data("quiz.json") == file
-
-
-def test_halves_share_nothing_and_leave_nothing_out() -> None:
-    one, other = split_halves(range(101), seed=3)
-    assert sorted(one + other) == list(range(101))
-    assert (len(one), len(other)) == (50, 51)
-    assert split_halves(range(101), seed=3) == (one, other)
-    assert split_halves(range(101), seed=4) != (one, other)
-
-
-def test_json_is_dumped_as_text_that_reads_back() -> None:
-    assert json.loads(dump_json({"é": [1, None]})) == {"é": [1, None]}
-    assert "é" in dump_json("é")

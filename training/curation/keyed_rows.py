@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from agents.core.errors import InputError
 from agents.core.schema import Question
@@ -88,15 +86,3 @@ def _keyed(row: SourceRow) -> KeyedRow:
     if row.question.key is None:
         raise ValueError("a source's row without a key")
     return KeyedRow(row.source, row.question, row.question.key, None if row.proved is None else row.proved.level)
-
-
-def split_halves(rows: Sequence[Any], seed: int) -> tuple[list[int], list[int]]:
-    """Two random halves of the rows' indices, the same for the same seed: one to fit on, one to report on."""
-    order = list(range(len(rows)))
-    random.Random(seed).shuffle(order)  # noqa: S311
-    middle = len(order) // 2
-    return sorted(order[:middle]), sorted(order[middle:])
-
-
-def dump_json(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
