@@ -65,9 +65,9 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from training.plan.curriculum import Plan, PlanStep
+    from training.plan.curriculum import CurriculumPlan, PlanStep
     from training.recipe import RunRecipe
-    from training.run.trainer import Schedule, checkpointing, make_trainer
+    from training.run.trainer import Schedule, TrainerOptions, checkpointing, make_trainer
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True)
     renderer = PromptRenderer(ChatTokenizer(checkpoint))
@@ -89,9 +89,9 @@ def trainer_seconds(checkpoint: Path, batches: list[MicroBatch], folder: Path, *
             PlanStep(i, 0, 1e-4, tuple(f"{i}/{j}" for j in range(BATCH_ROWS)), (False,) * BATCH_ROWS)
             for i in range(len(batches))
         )
-        trainer = make_trainer(
-            model, tokenizer, Schedule(Plan(steps), rows, 1, 0), collator, member, RunRecipe(), folder, [StepTimer()]
-        )
+        schedule = Schedule(CurriculumPlan(steps), rows, 1, 0)
+        options = TrainerOptions(schedule, collator, member, RunRecipe(), folder)
+        trainer = make_trainer(model, tokenizer, options, [StepTimer()])
     else:
         examples = [collator.tokens(q, o) for b in batches for q, o in zip(b.questions, b.orders, strict=True)]
         data = Dataset.from_list([{"input_ids": p + c, "labels": [-100] * len(p) + c} for p, c in examples])

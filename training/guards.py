@@ -48,14 +48,14 @@ class GuardRecipe(BaseModel):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GuardDecision:
     """What the trainer has to do now, and why: one sentence with the numbers."""
 
     action: Action
     reason: str = ""
 
 
-GO = Verdict("go")
+GO = GuardDecision("go")
 
 
 class GradientWatch:
@@ -68,18 +68,20 @@ class GradientWatch:
         self._recipe = recipe
         self._norms = sorted(norm for norm in norms if math.isfinite(norm))
 
-    def see(self, step: int, norm: float, loss: float = 0.0) -> Verdict:
+    def see(self, step: int, norm: float, loss: float = 0.0) -> GuardDecision:
         """Judges step ``step`` (counted from 1) by its gradient norm before clipping and its loss."""
         early = step <= self._recipe.gradient_steps
         for name, value in (("gradient norm", norm), ("loss", loss)):
             if not math.isfinite(value):
-                return Verdict("restart_lower_alpha" if early else "stop", f"The {name} of step {step} is {value}.")
+                return GuardDecision(
+                    "restart_lower_alpha" if early else "stop", f"The {name} of step {step} is {value}."
+                )
         usual = median(self._norms) if early and len(self._norms) >= self._recipe.gradient_warm else 0.0
         insort(self._norms, norm)
         limit = usual * self._recipe.gradient_factor
         if not 0 < limit < norm:
             return GO
-        return Verdict(
+        return GuardDecision(
             "restart_lower_alpha",
             f"The gradient norm of step {step} is {norm:.3g}, more than {self._recipe.gradient_factor:g} times "
             f"the median of the steps before it, {usual:.3g}.",
@@ -98,14 +100,14 @@ class AlphaFallback:
         """The alpha to train with now."""
         return self._alphas[self._used]
 
-    def apply(self, verdict: Verdict) -> Verdict:
-        """Moves on to the next alpha when ``verdict`` asks for one, and names it; a stop when there is none."""
-        if verdict.action != "restart_lower_alpha":
-            return verdict
+    def apply(self, decision: GuardDecision) -> GuardDecision:
+        """Moves on to the next alpha when ``decision`` asks for one, and names it; a stop when there is none."""
+        if decision.action != "restart_lower_alpha":
+            return decision
         if self._used + 1 == len(self._alphas):
-            return Verdict("stop", f"{verdict.reason} No alpha is left below {self.alpha:g}.")
+            return GuardDecision("stop", f"{decision.reason} No alpha is left below {self.alpha:g}.")
         self._used += 1
-        return replace(verdict, reason=f"{verdict.reason} The run starts again with alpha {self.alpha:g}.")
+        return replace(decision, reason=f"{decision.reason} The run starts again with alpha {self.alpha:g}.")
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class CollapseWatch:
         self._start = start
         self._collapses = collapses
 
-    def see(self, chunk: int, stats: ProbeStats) -> Verdict:
+    def see(self, chunk: int, stats: ProbeStats) -> GuardDecision:
         """Judges the probes after ``chunk``, counted from 0."""
         signs = self._signs(stats)
         if not signs:
@@ -190,8 +192,8 @@ class CollapseWatch:
         self._collapses += 1
         found = f"After chunk {chunk + 1}, {' and '.join(signs)} on {stats.rows} probe rows."
         if self._collapses == 1:
-            return Verdict("roll_back", f"{found} Back to the last good chunk at half the learning rate.")
-        return Verdict("stop", f"{found} It is the second collapse; the last good chunk is kept.")
+            return GuardDecision("roll_back", f"{found} Back to the last good chunk at half the learning rate.")
+        return GuardDecision("stop", f"{found} It is the second collapse; the last good chunk is kept.")
 
     def _signs(self, now: ProbeStats) -> list[str]:
         """What looks like a collapse, one phrase each."""

@@ -19,9 +19,9 @@ from training.guards import (
     AlphaFallback,
     CollapseWatch,
     GradientWatch,
+    GuardDecision,
     GuardRecipe,
     ProbeStats,
-    Verdict,
     is_significant,
     probe_stats,
 )
@@ -32,7 +32,7 @@ RECIPE = GuardRecipe()
 HEALTHY = ProbeStats(rows=40, accuracy=0.55, top_share=0.3, label_mass=0.9, nll_nats=1.2)
 
 
-def judge(start: ProbeStats, now: ProbeStats, recipe: GuardRecipe = RECIPE) -> Verdict:
+def judge(start: ProbeStats, now: ProbeStats, recipe: GuardRecipe = RECIPE) -> GuardDecision:
     return CollapseWatch(recipe, start).see(3, now)
 
 
@@ -77,8 +77,10 @@ def test_steps_without_any_gradient_set_no_limit() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize(("step", "action"), [(1, "restart_lower_alpha"), (100, "restart_lower_alpha"), (101, "stop")])
 def test_a_number_that_is_not_finite_restarts_early_and_stops_late(value: float, step: int, action: str) -> None:
-    assert GradientWatch(RECIPE).see(step, value) == Verdict(action, f"The gradient norm of step {step} is {value}.")  # type: ignore[arg-type]
-    assert GradientWatch(RECIPE).see(step, 1.0, value) == Verdict(action, f"The loss of step {step} is {value}.")  # type: ignore[arg-type]
+    assert GradientWatch(RECIPE).see(step, value) == GuardDecision(
+        action, f"The gradient norm of step {step} is {value}."
+    )  # type: ignore[arg-type]
+    assert GradientWatch(RECIPE).see(step, 1.0, value) == GuardDecision(action, f"The loss of step {step} is {value}.")  # type: ignore[arg-type]
 
 
 def test_a_resumed_watch_decides_as_one_that_never_stopped() -> None:
@@ -102,14 +104,16 @@ def test_the_gradient_watch_leaves_noisy_gradients_alone() -> None:
 
 
 def test_alphas_are_tried_in_order_and_then_the_run_stops() -> None:
-    restart = Verdict("restart_lower_alpha", "It exploded.")
+    restart = GuardDecision("restart_lower_alpha", "It exploded.")
     fallback = AlphaFallback(128, [64, 32])
     assert fallback.alpha == 128
     assert fallback.apply(GO) == GO
-    assert fallback.apply(restart) == Verdict("restart_lower_alpha", "It exploded. The run starts again with alpha 64.")
+    assert fallback.apply(restart) == GuardDecision(
+        "restart_lower_alpha", "It exploded. The run starts again with alpha 64."
+    )
     assert fallback.alpha == 64
     assert fallback.apply(restart).action == "restart_lower_alpha"
-    assert fallback.apply(restart) == Verdict("stop", "It exploded. No alpha is left below 32.")
+    assert fallback.apply(restart) == GuardDecision("stop", "It exploded. No alpha is left below 32.")
     assert fallback.alpha == 32
     assert AlphaFallback(128, [64, 32], used=1).alpha == 64
     assert AlphaFallback(128, []).apply(restart).action == "stop"

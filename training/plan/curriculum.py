@@ -77,7 +77,7 @@ class PlanStep:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurriculumPlan:
     """Every step of a run, in order."""
 
     steps: tuple[PlanStep, ...]
@@ -89,7 +89,7 @@ class Plan:
         return tuple(last.values())
 
 
-def make_plan(rows: Sequence[tuple[str, float]], recipe: CurriculumRecipe, *, seed: int) -> Plan:
+def make_plan(rows: Sequence[tuple[str, float]], recipe: CurriculumRecipe, *, seed: int) -> CurriculumPlan:
     """The plan for rows given as (id, difficulty). Every row is new exactly once an epoch.
 
     The same rows in any order, recipe and seed give the same plan; the replay settings do not change the order of the
@@ -112,7 +112,7 @@ def make_plan(rows: Sequence[tuple[str, float]], recipe: CurriculumRecipe, *, se
                 reservoir.add(row_id)
     if recipe.warmup_steps >= len(batches):
         raise InputError("warmup_steps", str(recipe.warmup_steps), f"fewer than the plan's {len(batches)} steps")
-    return Plan(
+    return CurriculumPlan(
         tuple(
             PlanStep(
                 step=step,
@@ -153,7 +153,7 @@ def replay_share(chunk: int, recipe: CurriculumRecipe) -> float:
     return first + (last - first) * (chunk - 1) / max(recipe.chunks - 2, 1)
 
 
-def write_plan(plan: Plan, path: Path) -> None:
+def write_plan(plan: CurriculumPlan, path: Path) -> None:
     """Writes the plan as Parquet, whole or not at all; one pyarrow version writes one plan as the same bytes.
 
     Raises FileError when it cannot be written.
@@ -172,7 +172,7 @@ def write_plan(plan: Plan, path: Path) -> None:
     write_whole(path, sink.getvalue().to_pybytes())
 
 
-def read_plan(path: Path) -> Plan:
+def read_plan(path: Path) -> CurriculumPlan:
     """Reads what ``write_plan`` wrote. Raises FileError when it is not a plan, or one with steps missing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -190,7 +190,7 @@ def read_plan(path: Path) -> Plan:
     steps = [_read_step(list(rows)) for _, rows in groupby(zip(*columns, strict=True), key=lambda row: row[0])]
     if not steps or any(step is None or step.step != i for i, step in enumerate(steps)):
         raise FileError(str(path), "rows missing or out of order", expected)
-    return Plan(tuple(step for step in steps if step is not None))
+    return CurriculumPlan(tuple(step for step in steps if step is not None))
 
 
 def _read_step(rows: list[Any]) -> PlanStep | None:

@@ -1,6 +1,6 @@
 """From candidate members to an ensemble folder: score, judge, fit, place, probe and write.
 
-Each step has a file of its own: ``score``, ``paired_test``, ``fit``, ``member_weights``, ``golden_probes``.
+Each step has a file of its own: ``score``, ``paired_test``, ``fit``, ``placed_weights``, ``golden_probes``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from training.curation.keyed_rows import DataFile, KeyedRow, named_data
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
 from training.release.fit import EnsembleFit, fit_ensemble
 from training.release.golden_probes import ProbeRecorder
-from training.release.member_weights import WeightsPlacer, checkpoint_dtype
 from training.release.paired_test import MemberResult, judge_members
+from training.release.placed_weights import WeightsPlacer, checkpoint_dtype
 from training.release.score import ScoredMembers, score_members
 from training.support.progress import StageProgress
 from training.support.statistics import wilson_interval

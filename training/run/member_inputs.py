@@ -13,10 +13,10 @@ from agents.core.errors import InputError
 from agents.core.prompts import PromptRenderer
 from agents.engines.tokenizer import ChatTokenizer
 from training.curation.rows import CuratedRow
-from training.plan.curriculum import Plan, make_plan, write_plan
+from training.plan.curriculum import CurriculumPlan, make_plan, write_plan
 from training.recipe import MemberRecipe, TrainRecipe
 from training.run.collate import Collator, QuestionCollator, make_collator, split_by_length
-from training.run.probe_set import ProbeSet, WritingProbe, draw_probes
+from training.run.training_probes import AnswerProbes, TrainingProbes, WritingProbes, draw_probes
 from training.support.devices import processes
 
 PLAN_FILE = "plan.parquet"
@@ -31,10 +31,10 @@ class MemberInputs:
     """Those trained on, by row id."""
     too_long: int
     """Rows left out because they need more tokens than the recipe's ``run.max_tokens``."""
-    plan: Plan
+    plan: CurriculumPlan
     parts: int
     """Micro-batches a step, over all devices."""
-    probe: ProbeSet | WritingProbe
+    probes: TrainingProbes
     collator: Collator
     processing_class: Any
     """The tokenizer as the trainer wants it."""
@@ -67,11 +67,11 @@ def prepare_inputs(
     plan = make_plan([(r.id, r.difficulty) for r in rows.values()], recipe.plan_recipe(member), seed=seed)
     parts = micro_batches_a_step(recipe, plan, processes().num_processes)
     held_out = draw_probes(validation, recipe.guards.probe_rows, seed=seed)
-    probe: ProbeSet | WritingProbe
+    probes: TrainingProbes
     if isinstance(collator, QuestionCollator):
-        probe = WritingProbe(held_out, collator)
+        probes = WritingProbes(held_out, collator)
     else:
-        probe = ProbeSet([row.question for row in held_out], renderer, member.method)
+        probes = AnswerProbes([row.question for row in held_out], renderer, member.method)
     folder.mkdir(parents=True, exist_ok=True)
     with processes().main_process_first():
         write_plan(plan, folder / PLAN_FILE)
@@ -81,14 +81,14 @@ def prepare_inputs(
         too_long=len(too_long),
         plan=plan,
         parts=parts,
-        probe=probe,
+        probes=probes,
         collator=collator,
         processing_class=processing_class,
         digest=_digest(recipe, member, folder / PLAN_FILE, checkpoint),
     )
 
 
-def micro_batches_a_step(recipe: TrainRecipe, plan: Plan, processes: int) -> int:
+def micro_batches_a_step(recipe: TrainRecipe, plan: CurriculumPlan, processes: int) -> int:
     """Micro-batches an optimiser step takes over all processes: a multiple of them.
 
     Raises InputError when the plan has a step with fewer rows than that: every micro-batch needs one.

@@ -13,12 +13,13 @@ from training.adapters.storage import save_adapter
 from training.curation.rows import CuratedRow
 from training.guards import CollapseWatch, GradientWatch, ProbeStats
 from training.recipe import MemberRecipe, TrainRecipe
-from training.run.callback import Watch, checkpoint_at, make_callback
+from training.run.callback import RunMonitor, Watches, make_callback
+from training.run.checkpoints import load_trained
 from training.run.log import METRICS_FILE, DecisionRecord, RowsRecord, RunLog, StepRecord, probe_record, read_run_log
 from training.run.member_inputs import MemberInputs, prepare_inputs
 from training.run.report import write_run_report
 from training.run.state import RunState, read_run_state
-from training.run.trainer import TRAINED_FILE, Schedule, load_trained, make_trainer
+from training.run.trainer import Schedule, TrainerOptions, make_trainer
 from training.support.devices import device_dtype, processes
 from training.support.progress import StepProgress, no_progress
 
@@ -59,7 +60,7 @@ def train_member(
     inputs = prepare_inputs(recipe, member, checkpoint, train, validation, folder)
     log = RunLog(folder / METRICS_FILE)
     # A guard ends an attempt; what it decided is in the log, and the next attempt starts from there.
-    while not (state := read_run_state(folder, member, inputs.digest)).is_done(len(inputs.plan.steps)):
+    while not (state := read_run_state(folder, member, recipe, inputs.digest)).is_done(len(inputs.plan.steps)):
         _Attempt(recipe, member, checkpoint, folder, inputs, log, state, advance).run()
     with processes().main_process_first():
         adapter = _export(_adapted_model(recipe, member, checkpoint, inputs, state), folder, state, recipe)
@@ -98,23 +99,23 @@ class _Attempt:
         if is_main and self.state.records:
             self.log.truncate_after(self.state.step)
         self._describe_rows()
-        watch = self._watch(self._start_probe(model), is_main=is_main)
-        given = self.inputs
-        trainer = make_trainer(
-            model,
-            given.processing_class,
-            Schedule(given.plan, given.rows, given.parts, given.seed, 0.5**self.state.collapses),
-            given.collator,
-            self.member,
-            self.recipe.run,
-            self.folder,
-            [make_callback(watch)],
+        monitor = RunMonitor(
+            self.inputs.plan,
+            self.inputs.probes,
+            self._watches(self._start_stats(model)),
+            self.state.checkpoints,
+            self.log if is_main else None,
+            self.advance,
         )
+        given = self.inputs
+        schedule = Schedule(given.plan, given.rows, given.parts, given.seed, 0.5**self.state.collapses)
+        options = TrainerOptions(schedule, given.collator, self.member, self.recipe.run, self.folder)
+        trainer = make_trainer(model, given.processing_class, options, [make_callback(monitor)])
         at = self.state.checkpoint_step
-        trainer.train(resume_from_checkpoint=str(checkpoint_at(self.folder, at)) if at else None)
-        verdict = self.state.alphas.apply(watch.verdict)
-        if verdict.action != "go" and is_main:
-            self.log.write(DecisionRecord(trainer.state.global_step, verdict.action, verdict.reason))
+        trainer.train(resume_from_checkpoint=str(self.state.checkpoints.path(at)) if at else None)
+        decision = self.state.alphas.apply(monitor.decision)
+        if decision.action != "go" and is_main:
+            self.log.write(DecisionRecord(trainer.state.global_step, decision.action, decision.reason))
         processes().wait_for_everyone()
 
     def _describe_rows(self) -> None:
@@ -123,29 +124,19 @@ class _Attempt:
         if processes().is_main_process and described not in self.state.records:
             self.log.write(described)
 
-    def _start_probe(self, model: Any) -> ProbeStats:
+    def _start_stats(self, model: Any) -> ProbeStats:
         """The probes before the first step, asked once a run and alpha."""
-        if (known := self.state.start_probe) is not None:
+        if (known := self.state.start_stats) is not None:
             return known
-        asked = self.inputs.probe(_on_device(model))
+        asked = self.inputs.probes(_on_device(model))
         if processes().is_main_process:
             self.log.write(probe_record(0, -1, asked))
         return asked
 
-    def _watch(self, start: ProbeStats, *, is_main: bool) -> Watch:
+    def _watches(self, start: ProbeStats) -> Watches:
         guards = self.recipe.guards
-        return Watch(
-            folder=self.folder,
-            log=self.log,
-            plan=self.inputs.plan,
-            probe=self.inputs.probe,
-            gradients=GradientWatch(guards, self.state.gradient_norms),
-            collapse=CollapseWatch(guards, start, self.state.collapses),
-            guards=guards,
-            keep_checkpoints=self.recipe.run.keep_checkpoints,
-            identity=self.state.identity,
-            advance=self.advance,
-            is_main=is_main,
+        return Watches(
+            GradientWatch(guards, self.state.gradient_norms), CollapseWatch(guards, start, self.state.collapses)
         )
 
 
@@ -182,11 +173,8 @@ def _on_device(model: Any) -> Any:
 
 
 def _export(model: Any, folder: Path, state: RunState, recipe: TrainRecipe) -> Path | None:
-    """The adapter of the last good chunk, as a plain PEFT folder."""
-    from safetensors.torch import load_file
-
+    """Write the adapter of the last good chunk as a plain PEFT folder; None when there is none."""
     if state.checkpoint_step is None:
         return None
-    file = checkpoint_at(folder, state.checkpoint_step) / TRAINED_FILE
-    load_trained(model, load_file(file), file)
+    load_trained(state.checkpoints.path(state.checkpoint_step), model)
     return save_adapter(model, folder / ADAPTER_FOLDER, dtype=recipe.adapter_dtype)

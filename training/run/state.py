@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from agents.core.errors import InputError
 from training.guards import AlphaFallback, ProbeStats
-from training.recipe import MemberRecipe
-from training.run.callback import COMPLETE_FILE, whole_checkpoints
+from training.recipe import MemberRecipe, TrainRecipe
+from training.run.checkpoints import Checkpoints
 from training.run.log import METRICS_FILE, DecisionRecord, ProbeRecord, Record, StepRecord, read_run_log
 from training.support.devices import processes
 
@@ -23,8 +19,7 @@ class RunState:
 
     records: Sequence[Record]
     alphas: AlphaFallback
-    identity: dict[str, Any]
-    """What a checkpoint must have been made with to be gone on from."""
+    checkpoints: Checkpoints
     checkpoint_step: int | None
     """The step of the last good chunk, or None when there is none."""
 
@@ -46,7 +41,7 @@ class RunState:
         return self.checkpoint_step == steps or bool(self.decisions and self.decisions[-1].action == "stop")
 
     @property
-    def start_probe(self) -> ProbeStats | None:
+    def start_stats(self) -> ProbeStats | None:
         """The probes before the first step, if they were asked already."""
         probes = (record for record in self._since_restart if isinstance(record, ProbeRecord))
         return next((record for record in probes if record.chunk == -1), None)
@@ -67,8 +62,8 @@ class RunState:
         return self.records
 
 
-def read_run_state(folder: Path, member: MemberRecipe, digest: str) -> RunState:
-    """The state of the run in ``folder``.
+def read_run_state(folder: Path, member: MemberRecipe, recipe: TrainRecipe, digest: str) -> RunState:
+    """The state of the run of ``member`` in ``folder``.
 
     What a killed save left behind is removed, and so are checkpoints of another alpha.
 
@@ -78,19 +73,13 @@ def read_run_state(folder: Path, member: MemberRecipe, digest: str) -> RunState:
     records = read_run_log(log) if log.exists() else []
     restarts = sum(isinstance(r, DecisionRecord) and r.action == "restart_lower_alpha" for r in records)
     alphas = AlphaFallback(member.adapter.alpha, member.alpha_fallbacks, restarts)
-    identity = {"digest": digest, "alpha": alphas.alpha}
+    checkpoints = Checkpoints(
+        folder,
+        identity={"digest": digest, "alpha": alphas.alpha},
+        keep=recipe.run.keep_checkpoints,
+        reserve_bytes=int(recipe.guards.disk_reserve_gb * 1e9),
+    )
     with processes().main_process_first():
-        step = _usable_checkpoint(folder, identity)
-    return RunState(records, alphas, identity, step)
-
-
-def _usable_checkpoint(folder: Path, identity: dict[str, Any]) -> int | None:
-    for stale in folder.glob("checkpoint-*"):
-        complete = stale / COMPLETE_FILE
-        found = json.loads(complete.read_text()) if complete.is_file() else None
-        if found is not None and found["digest"] != identity["digest"]:
-            raise InputError(str(folder), "checkpoints of another recipe or data", "the same, or an empty folder")
-        if found is None or found["alpha"] != identity["alpha"]:
-            shutil.rmtree(stale)
-    steps = whole_checkpoints(folder)
-    return steps[-1] if steps else None
+        checkpoints.remove_unusable()
+        steps = checkpoints.whole_steps()
+    return RunState(records, alphas, checkpoints, steps[-1] if steps else None)

@@ -8,17 +8,15 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import DamagedModelError, FileError
+from agents.core.errors import FileError
 from training.adapters.attach import parameter_groups
 from training.curation.rows import CuratedRow
-from training.plan.curriculum import Plan
+from training.plan.curriculum import CurriculumPlan
 from training.recipe import MemberRecipe, RunRecipe
+from training.run.checkpoints import load_trained, save_trained
 from training.run.collate import Collator, MicroBatch, micro_batches
 from training.run.objective import choice_losses
 from training.support.devices import processes
-
-TRAINED_FILE = "trained.safetensors"
-"""A checkpoint's trained parameters under their own names. PEFT's own saving does not know OPLoRA's raw factors."""
 
 ROOM = "a disk with room for it; the run then goes on from the checkpoint before"
 
@@ -27,7 +25,7 @@ ROOM = "a disk with room for it; the run then goes on from the checkpoint before
 class Schedule:
     """A plan as one run follows it: scaled learning rates, and each step cut into micro-batches."""
 
-    plan: Plan
+    plan: CurriculumPlan
     rows: Mapping[str, CuratedRow]
     """Those of the plan, by their id."""
     parts: int
@@ -49,25 +47,28 @@ class Schedule:
         return micro_batches(self.plan.steps[step], self.rows, self.parts, seed=self.seed)[part]
 
 
-def make_trainer(
-    model: Any,
-    tokenizer: Any,
-    schedule: Schedule,
-    collator: Collator,
-    member: MemberRecipe,
-    run: RunRecipe,
-    folder: Path,
-    callbacks: list[Any],
-) -> Any:
-    """A trainer of ``model`` (a PeftModel) that saves to ``folder`` when a callback asks for it."""
+@dataclass(frozen=True)
+class TrainerOptions:
+    """How a member is trained: ``collator`` feeds the micro-batches of ``schedule``; ``folder`` gets checkpoints."""
+
+    schedule: Schedule
+    collator: Collator
+    member: MemberRecipe
+    run: RunRecipe
+    folder: Path
+
+
+def make_trainer(model: Any, tokenizer: Any, options: TrainerOptions, callbacks: list[Any]) -> Any:
+    """A trainer of ``model`` (a PeftModel) that saves when a callback asks for it."""
     import torch
     from datasets import Dataset
     from trl import SFTConfig
 
+    schedule, run = options.schedule, options.run
     on_gpu = torch.cuda.is_available()
     accumulation = schedule.parts // processes().num_processes
     arguments = SFTConfig(
-        output_dir=str(folder),
+        output_dir=str(options.folder),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=accumulation,
         max_steps=len(schedule.plan.steps),
@@ -92,7 +93,7 @@ def make_trainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"micro_batch": range(len(schedule.plan.steps) * schedule.parts)}),
-        data_collator=lambda items: collator(schedule.micro_batch(items[0]["micro_batch"])),
+        data_collator=lambda items: options.collator(schedule.micro_batch(items[0]["micro_batch"])),
         processing_class=tokenizer,
         callbacks=callbacks,
     )
@@ -101,7 +102,7 @@ def make_trainer(
 
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
-    trainer.schedule, trainer.member, trainer.run = schedule, member, run
+    trainer.options = options
     return trainer
 
 
@@ -117,25 +118,27 @@ def checkpointing(on: bool) -> dict[str, bool]:
 def _trainer_class() -> Any:
     import torch
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save_file
     from trl import SFTTrainer
 
     class PlanTrainer(SFTTrainer):  # type: ignore[misc]
         """SFTTrainer with the plan's learning rates, the choice objective, and whole checkpoints of what trains."""
 
-        schedule: Schedule
-        member: MemberRecipe
-        run: RunRecipe
+        options: TrainerOptions
 
         def create_optimizer(self, model: Any = None) -> Any:
             groups = parameter_groups(
-                model or self.model, self.member.adapter, self.schedule.peak, self.run.weight_decay
+                model or self.model,
+                self.options.member.adapter,
+                self.options.schedule.peak,
+                self.options.run.weight_decay,
             )
             self.optimizer = torch.optim.AdamW(groups)
             return self.optimizer
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self.schedule.factor)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer, self.options.schedule.factor
+            )
             return self.lr_scheduler
 
         def compute_loss(
@@ -145,7 +148,7 @@ def _trainer_class() -> Any:
                 return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             # Micro-batches of a step differ in rows: the sum over the step's rows is what is wanted. The trainer
             # divides by the accumulation steps, and data parallelism by the processes.
-            share = self.schedule.parts / inputs["step_rows"]
+            share = self.options.schedule.parts / inputs["step_rows"]
             self._total_train_tokens += inputs["input_ids"].numel()
             self._metrics["train"]["num_tokens"] = [self._total_train_tokens]
             return choice_losses(model, inputs).sum() * share
@@ -161,33 +164,9 @@ def _trainer_class() -> Any:
                 ) from None
 
         def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-            folder = Path(output_dir or self.args.output_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            save_file(trained_state(self.model, state_dict), folder / TRAINED_FILE)
+            save_trained(Path(output_dir or self.args.output_dir), self.model, state_dict)
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-            file = Path(resume_from_checkpoint) / TRAINED_FILE
-            try:
-                found = load_file(file)
-            except (OSError, SafetensorError) as error:
-                raise DamagedModelError(
-                    str(file), f"weights that do not load ({error})", "a whole checkpoint"
-                ) from None
-            load_trained(model or self.model, found, file)
+            load_trained(Path(resume_from_checkpoint), model or self.model)
 
     return PlanTrainer
-
-
-def trained_state(model: Any, state_dict: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What trains, by parameter name, from ``state_dict`` (a gathered one) or the model itself."""
-    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-    state = model.state_dict() if state_dict is None else state_dict
-    return {name: state[name].detach().cpu().contiguous().clone() for name in names}
-
-
-def load_trained(model: Any, found: Mapping[str, Any], file: Path) -> None:
-    """Puts the tensors of ``trained_state`` back. Raises DamagedModelError when they are not this model's."""
-    expected = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
-    if {name: tensor.shape for name, tensor in found.items()} != expected:
-        raise DamagedModelError(str(file), "tensors of other names or shapes", "a checkpoint of this member")
-    model.load_state_dict(found, strict=False)

@@ -17,8 +17,8 @@ from scipy.stats import chi2, hypergeom
 
 from agents.core.errors import FileError, InputError
 from training.plan.curriculum import (
+    CurriculumPlan,
     CurriculumRecipe,
-    Plan,
     PlanStep,
     learning_rate_at,
     make_plan,
@@ -51,7 +51,7 @@ def cases(draw: st.DrawFn) -> tuple[list[tuple[str, float]], CurriculumRecipe, i
     return rows, recipe, draw(st.integers(0, 5))
 
 
-def entries(plan: Plan) -> list[tuple[int, str, bool]]:
+def entries(plan: CurriculumPlan) -> list[tuple[int, str, bool]]:
     return [(s.chunk, row, again) for s in plan.steps for row, again in zip(s.row_ids, s.replayed, strict=True)]
 
 
@@ -255,7 +255,7 @@ def test_what_is_not_a_plan_is_refused_in_one_sentence(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "plan.parquet")
     refused("columns text")
     plan = make_plan(rows_of(40), CurriculumRecipe(chunks=2), seed=0)
-    write_plan(Plan(plan.steps[1:]), tmp_path / "plan.parquet")
+    write_plan(CurriculumPlan(plan.steps[1:]), tmp_path / "plan.parquet")
     refused("rows missing or out of order")
     (tmp_path / "plan.parquet").write_bytes((tmp_path / "plan.parquet").read_bytes()[:-200])
     refused("Parquet")
@@ -263,7 +263,7 @@ def test_what_is_not_a_plan_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 def test_a_plan_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    plan = Plan((PlanStep(0, 0, 1e-5, ("a",), (False,)),))
+    plan = CurriculumPlan((PlanStep(0, 0, 1e-5, ("a",), (False,)),))
     with pytest.raises(FileError):
         write_plan(plan, tmp_path / "file" / "plan.parquet")
     (tmp_path / "plan.parquet").mkdir()

@@ -24,7 +24,7 @@ from agents.ensemble.manifest_file import read_manifest
 from agents.models.checkpoint import checkpoint_sha256
 from training.recipe import CandidateRecipe, FitRecipe
 from training.release.export import ExportPlan, export_ensemble
-from training.release.member_weights import checkpoint_dtype
+from training.release.placed_weights import checkpoint_dtype
 from training.run.member_run import MemberRun
 from training.support.plain_model import plain_logprobs, plain_model
 from training.train import release_plan

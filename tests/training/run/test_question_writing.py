@@ -31,8 +31,8 @@ from puzzles.generator import family_named
 from training.recipe import TrainRecipe
 from training.run.collate import QuestionCollator
 from training.run.log import ProbeRecord, read_run_log
-from training.run.probe_set import WritingProbe
 from training.run.question_writing import topic_names, written_question
+from training.run.training_probes import WritingProbes
 from training.train import load_rows
 
 EDITION = load_edition(DEFAULT_EDITION)
@@ -92,7 +92,7 @@ def test_held_out_questions_are_probed_token_by_token(tmp_path: Path) -> None:
     collator = QuestionCollator(PromptRenderer(tokenizer), tokenizer, end_id=0)
     rows = [replace(PUZZLE, id=str(i), explanation="x" * i) for i in range(1, 6)]
     model = load_model(checkpoint, torch.float32).train()
-    stats = WritingProbe(rows, collator)(model)
+    stats = WritingProbes(rows, collator)(model)
     assert model.training
     nlls, right = [], []
     # Each row alone, one forward pass of its own and no padding.

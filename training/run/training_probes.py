@@ -1,11 +1,14 @@
-"""The probe set: a few held-out rows, asked in every cyclic order of their choices; or written, token by token."""
+"""Training probes: a few held-out rows, asked at the start and after each chunk, to notice a collapse.
+
+Golden probes are another thing: prompts with recorded numbers, which engines must reproduce.
+"""
 
 from __future__ import annotations
 
 import math
 import random
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 from agents.core.permutation import cyclic_orders
 from agents.core.prompts import PromptRenderer
@@ -20,16 +23,20 @@ BATCH_EXAMPLES = 8
 BATCH_WRITTEN = 4
 """Written questions a forward pass: each needs the logits of all its tokens."""
 
-Row = TypeVar("Row")
+
+class TrainingProbes(Protocol):
+    """Ask the model the probe rows."""
+
+    def __call__(self, model: Any) -> ProbeStats: ...
 
 
-def draw_probes(rows: Sequence[Row], count: int, *, seed: int) -> list[Row]:
-    """Up to ``count`` of the rows, the same ones for the same seed."""
+def draw_probes(rows: Sequence[CuratedRow], count: int, *, seed: int) -> list[CuratedRow]:
+    """Draw up to ``count`` of the rows, the same ones for the same seed."""
     return random.Random(f"{seed} probes").sample(list(rows), min(count, len(rows)))  # noqa: S311
 
 
-class ProbeSet:
-    """Implements ``watching.Probe`` for one method and prompt renderer."""
+class AnswerProbes:
+    """Probes of a member that answers: each row in every cyclic order of its choices."""
 
     def __init__(self, questions: Sequence[Question], renderer: PromptRenderer, method: Method) -> None:
         self._method = method
@@ -71,8 +78,8 @@ class ProbeSet:
         return probe_stats(places, keys, counts, nll_nats=nlls, label_mass=mass)
 
 
-class WritingProbe:
-    """Implements ``watching.Probe`` for a member that writes questions: held-out ones, each token after the right ones.
+class WritingProbes:
+    """Probes of a member that writes questions: each token of a held-out one, after the right ones.
 
     Of its statistics, ``accuracy`` is the share of tokens that the model finds likeliest and ``nll_nats`` the mean of a
     token's; there are no places and no labels. A model that writes the same token over and over loses at both.
