@@ -14,17 +14,17 @@ from agents.support.atomic_folder import staged_folder
 Dtype = Literal["float32", "bfloat16"]
 
 
-def save_adapter(model: Any, folder: Path, *, dtype: Dtype | None, state_dict: Mapping[str, Any] | None = None) -> Path:
+def save_adapter(model: Any, folder: Path, *, dtype: Dtype | None) -> Path:
     """Writes the PeftModel's adapter to ``folder``, replacing what was there, and returns it.
 
-    OPLoRA is written as the plain LoRA it amounts to. ``dtype`` None keeps the tensors' own; ``state_dict`` is for a
-    model whose parameters are sharded: the gathered ones. The same tensors give the same bytes. Raises FileError.
+    OPLoRA is written as the plain LoRA it amounts to. ``dtype`` None keeps the tensors' own. The same tensors give the
+    same bytes. Raises FileError.
     """
     from peft import get_peft_model_state_dict
 
     from training.adapters.oplora import projected_state
 
-    state = projected_state(model, model.state_dict() if state_dict is None else state_dict)
+    state = projected_state(model, model.state_dict())
     tensors = get_peft_model_state_dict(model, state_dict=state, save_embedding_layers=False)
     with staged_folder(folder) as staging:
         write_adapter(staging, tensors, model.active_peft_config, dtype=dtype)

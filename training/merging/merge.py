@@ -63,11 +63,6 @@ class MergeReport:
     versions: dict[str, str]
 
 
-def merge_checkpoint(base: Path, adapter: Path, output: Path, *, dtype: Dtype = "float32") -> MergeReport:
-    """The base with one adapter merged into it, as a checkpoint folder with its tokenizer. Raises as ``merge`` does."""
-    return merge(base, [adapter], output, MergeOptions("checkpoint", dtype=dtype))
-
-
 def merge(
     base: Path,
     adapters: Sequence[Path],

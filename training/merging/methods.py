@@ -1,4 +1,8 @@
-"""Ways to make one weight delta of several: pure functions on dense tensors of equal shape [out, in]."""
+"""Ways to make one weight delta of several: pure functions on dense tensors of equal shape [out, in].
+
+PEFT's functions (``peft.utils.merge_utils``) agree with ``ties`` for weights of 1 alone. They elect signs without the
+weights, divide by the count of agreeing deltas instead of their weights, and draw DARE's mask without a generator.
+"""
 
 from __future__ import annotations
 

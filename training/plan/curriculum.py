@@ -14,14 +14,13 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from agents.core.errors import FileError, InputError
+from agents.core.errors import InputError
 from agents.support.atomic_file import write_whole
 from training.support.reservoir import Reservoir
 
@@ -170,35 +169,6 @@ def write_plan(plan: CurriculumPlan, path: Path) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, version="2.6", compression="snappy", store_schema=False)
     write_whole(path, sink.getvalue().to_pybytes())
-
-
-def read_plan(path: Path) -> CurriculumPlan:
-    """Reads what ``write_plan`` wrote. Raises FileError when it is not a plan, or one with steps missing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    expected = "a plan written by aiac train"
-    try:
-        table = pq.ParquetFile(path).read()
-    except pa.ArrowInvalid:
-        raise FileError(str(path), "a file that is not Parquet", expected) from None
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror or error).lower(), expected) from None
-    if table.schema != _schema():
-        raise FileError(str(path), f"columns {', '.join(table.schema.names)}", expected)
-    columns = [table.column(name).to_pylist() for name in COLUMNS]
-    steps = [_read_step(list(rows)) for _, rows in groupby(zip(*columns, strict=True), key=lambda row: row[0])]
-    if not steps or any(step is None or step.step != i for i, step in enumerate(steps)):
-        raise FileError(str(path), "rows missing or out of order", expected)
-    return CurriculumPlan(tuple(step for step in steps if step is not None))
-
-
-def _read_step(rows: list[Any]) -> PlanStep | None:
-    """The step of its Parquet rows; None when a position is missing."""
-    step, chunk, _, _, _, learning_rate = rows[0]
-    if [row[2] for row in rows] != list(range(len(rows))):
-        return None
-    return PlanStep(step, chunk, learning_rate, tuple(row[3] for row in rows), tuple(row[4] for row in rows))
 
 
 def _schema() -> Any:

@@ -16,12 +16,12 @@ SAVE_OVERHEAD_BYTES = 24 << 20
 SHOWN = 3
 
 
-def predict_save_bytes(trainable_params: int, dtype_bytes: int, optimizer: bool = True) -> int:
-    """Bytes of a checkpoint of an adapter: its parameters, and two moments for each with AdamW's ``optimizer`` state.
+def predict_save_bytes(trainable_params: int, dtype_bytes: int) -> int:
+    """Bytes of a checkpoint of an adapter: its parameters, and AdamW's two moments for each.
 
     PyTorch keeps AdamW's moments in the dtype of the parameters, ``dtype_bytes`` each.
     """
-    return trainable_params * dtype_bytes * (3 if optimizer else 1) + SAVE_OVERHEAD_BYTES
+    return trainable_params * dtype_bytes * 3 + SAVE_OVERHEAD_BYTES
 
 
 def require_disk(

@@ -12,7 +12,7 @@ from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
 from agents.core.errors import InputError
 from training.adapters import AdapterRecipe, attach_adapter, save_adapter
-from training.merging.merge import MergeReport, merge, merge_checkpoint
+from training.merging.merge import MergeReport, merge
 from training.merging.options import MergeOptions
 from training.support.plain_model import plain_model
 
@@ -87,7 +87,7 @@ def logits(model: Any) -> Any:
 
 @pytest.mark.parametrize("kind", [*KINDS, "oplora"])
 def test_a_merged_checkpoint_is_exact_for_every_kind(files: Path, tmp_path: Path, kind: str) -> None:
-    report = merge_checkpoint(files / "base", files / kind, tmp_path / "out")
+    report = merge(files / "base", [files / kind], tmp_path / "out", MergeOptions("checkpoint"))
     base, merged = tensors(files / "base"), tensors(tmp_path / "out")
     assert base.keys() == merged.keys()
     assert close(merged[f"{MODULE}.weight"], base[f"{MODULE}.weight"] + delta_by_hand(files, kind))
@@ -100,7 +100,7 @@ def test_a_merged_checkpoint_is_exact_for_every_kind(files: Path, tmp_path: Path
 def test_a_merged_checkpoint_opens_in_the_engine_with_the_base_s_tokenizer(files: Path, tmp_path: Path) -> None:
     from agents.engines.tokenizer import ChatTokenizer
 
-    merge_checkpoint(files / "base", files / "lora", tmp_path / "out")
+    merge(files / "base", [files / "lora"], tmp_path / "out", MergeOptions("checkpoint"))
     assert (tmp_path / "out" / "tokenizer.json").read_bytes() == (files / "base" / "tokenizer.json").read_bytes()
     message = [{"role": "user", "content": "x"}]
     assert ChatTokenizer(tmp_path / "out").render_chat(message) == ChatTokenizer(files / "base").render_chat(message)

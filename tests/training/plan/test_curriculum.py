@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 from pydantic import ValidationError
 from scipy.stats import chi2, hypergeom
 
@@ -22,7 +23,6 @@ from training.plan.curriculum import (
     PlanStep,
     learning_rate_at,
     make_plan,
-    read_plan,
     replay_share,
     write_plan,
 )
@@ -139,7 +139,7 @@ def test_steps_are_numbered_and_chunks_end_where_the_next_begins(
 
 @reproducibly
 @given(cases())
-def test_a_plan_is_read_as_it_was_written_and_written_as_the_same_bytes(
+def test_a_plan_is_written_a_row_for_each_step_and_position_and_as_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, case: tuple[list[tuple[str, float]], CurriculumRecipe, int]
 ) -> None:
     rows, recipe, seed = case
@@ -147,7 +147,18 @@ def test_a_plan_is_read_as_it_was_written_and_written_as_the_same_bytes(
     plan = make_plan(rows, recipe, seed=seed)
     write_plan(plan, folder / "a.parquet")
     write_plan(make_plan(rows[::-1], recipe, seed=seed), folder / "b.parquet")
-    assert read_plan(folder / "a.parquet") == plan
+    assert parquet.read_table(folder / "a.parquet").to_pylist() == [
+        {
+            "step": step.step,
+            "chunk": step.chunk,
+            "position": position,
+            "row_id": row_id,
+            "replayed": step.replayed[position],
+            "learning_rate": step.learning_rate,
+        }
+        for step in plan.steps
+        for position, row_id in enumerate(step.row_ids)
+    ]
     first, second = (hashlib.sha256((folder / f"{name}.parquet").read_bytes()).digest() for name in "ab")
     assert first == second
     assert sorted(file.name for file in folder.iterdir()) == ["a.parquet", "b.parquet"]
@@ -238,27 +249,6 @@ def test_rows_that_make_no_plan_are_refused(
 def test_a_recipe_that_makes_no_sense_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         CurriculumRecipe.model_validate(fields)
-
-
-def test_what_is_not_a_plan_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def refused(found: str) -> None:
-        with pytest.raises(FileError, match=found) as caught:
-            read_plan(tmp_path / "plan.parquet")
-        assert "\n" not in str(caught.value)
-
-    refused("no such file")
-    (tmp_path / "plan.parquet").write_bytes(b"PAR1 but not really")
-    refused("found a file that is not Parquet")
-    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "plan.parquet")
-    refused("columns text")
-    plan = make_plan(rows_of(40), CurriculumRecipe(chunks=2), seed=0)
-    write_plan(CurriculumPlan(plan.steps[1:]), tmp_path / "plan.parquet")
-    refused("rows missing or out of order")
-    (tmp_path / "plan.parquet").write_bytes((tmp_path / "plan.parquet").read_bytes()[:-200])
-    refused("Parquet")
 
 
 def test_a_plan_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

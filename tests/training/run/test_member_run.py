@@ -19,7 +19,7 @@ from agents.core.errors import DiskSpaceError, InputError, MissingExtraError
 from agents.core.schema import Question
 from agents.engines.adapter_factors import ADAPTER_WEIGHTS
 from training.curation.rows import CuratedRow
-from training.plan.curriculum import make_plan, read_plan
+from training.plan.curriculum import make_plan, write_plan
 from training.recipe import TrainRecipe
 from training.run.log import METRICS_FILE, DecisionRecord, ProbeRecord, RowsRecord, StepRecord, read_run_log
 from training.run.member_inputs import PLAN_FILE, micro_batches_a_step
@@ -78,9 +78,12 @@ def test_a_member_learns_the_rule_in_its_rows(unbroken: tuple[Path, MemberRun]) 
     assert found.decisions == []
 
 
-def test_the_log_has_every_step_of_the_plan_and_a_probe_a_chunk(unbroken: tuple[Path, MemberRun]) -> None:
+def test_the_log_has_every_step_of_the_plan_and_a_probe_a_chunk(unbroken: tuple[Path, MemberRun], base: Path) -> None:
     folder, found = unbroken
-    plan = read_plan(folder / "runs" / "lora" / PLAN_FILE)
+    recipe = toy_recipe(folder, base, [toy_member()])
+    plan = make_plan([(row.id, row.difficulty) for row in TRAIN], recipe.curriculum, seed=recipe.seed)
+    write_plan(plan, folder / "expected.parquet")
+    assert (folder / "runs" / "lora" / PLAN_FILE).read_bytes() == (folder / "expected.parquet").read_bytes()
     steps = [r for r in read_run_log(folder / "runs" / "lora" / METRICS_FILE) if isinstance(r, StepRecord)]
     assert [s.step for s in steps] == list(range(1, len(plan.steps) + 1))
     assert [s.learning_rate for s in steps] == pytest.approx([s.learning_rate for s in plan.steps])
