@@ -24,12 +24,12 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
 from agents.core.edition import Edition, edition_names, load_edition
 from agents.core.rules import filter_questions
+from agents.core.text_similarity import question_words, shingles
 from agents.core.token_estimate import estimate_tokens
 from benchmarks.command_line import argument_parser, note, print_report
 from benchmarks.reporting import Aims, check_aims, percentiles_ms, processor_name
 from puzzles import LEVELS, Puzzle
 from training.curation.similarity import Signatures, similar_pairs
-from training.curation.text import question_words, shingles
 
 SOLVERS = Path(__file__).resolve().parents[1] / "tests" / "puzzles"
 SIMILAR = 0.8

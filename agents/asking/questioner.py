@@ -25,11 +25,11 @@ from agents.asking.pool.filling import FillingOptions, PoolFilling
 from agents.asking.pool.pool import PoolCount, ServedQuestion
 from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import DraftSource, Proposer, RejectedError
-from agents.asking.similarity import digest
 from agents.asking.solver_proposer import read_difficulty
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.edition import Edition
 from agents.core.errors import AiacError, EngineError, InputError, NotReadyError
+from agents.core.text_similarity import hex_digest
 from agents.core.token_estimate import estimate_tokens
 from agents.core.topics import Topic, edition_topics, find_topic, read_topics, unknown_topic
 from agents.support.priority import Priority, PriorityGate
@@ -266,4 +266,4 @@ def _timeout(deadline: Deadline, share: float = 1.0) -> float | None:
 
 def _seed(seed: int, attempt: int) -> int:
     """The seed of a run's question number ``attempt``: so that two runs do not share their later ones."""
-    return seed if attempt == 0 else int(digest(str(seed), str(attempt)), 16)
+    return seed if attempt == 0 else int(hex_digest(str(seed), str(attempt)), 16)

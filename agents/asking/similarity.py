@@ -8,61 +8,39 @@ MinHash would need a library and miss some; the questions of one team are few en
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable
 from math import ceil
 
 from agents.core.schema import Question
+from agents.core.text_similarity import (
+    digest,
+    hex_digest,
+    jaccard,
+    question_words,
+    same_question,
+    shingles,
+    split_words,
+)
 
 SIMILAR = 0.8
 """Jaccard similarity, 0 to 1, from which two questions count as one. The most alike of 150 hard puzzles of a family,
 all with structures of their own, reach 0.24 (syllogisms) to 0.72 (truth-tellers)."""
-SHINGLE_WORDS = 3
-
-# Operators and currency signs are kept: "3 + 4" and "3 - 4" are two questions. Other punctuation is not.
-_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+|[-+*/=<>%^$€£√×÷±°|&−]")
-
-
-def split_words(text: str) -> list[str]:
-    """Case-folded words, numbers and operators after Unicode NFKC; a text without any is one word."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("'", "").replace("’", "")
-    return _WORD.findall(folded) or [text.strip()]
-
-
-def runs(words: Sequence[str], length: int) -> Iterator[str]:
-    """Every run of ``length`` words; the whole text when it is shorter."""
-    for start in range(max(len(words) - length + 1, 1)):
-        yield " ".join(words[start : start + length])
-
-
-def digest(*texts: str) -> str:
-    """16 hexadecimal digits that stand for these texts in this order."""
-    return blake2b("\x1f".join(texts).encode(), digest_size=8).hexdigest()
 
 
 def text_digest(text: str) -> str:
-    """The same for two texts of the same words."""
-    return digest(" ".join(split_words(text)))
+    """Return the same digest for two texts of the same words."""
+    return hex_digest(" ".join(split_words(text)))
 
 
 def question_id(question: Question) -> str:
-    """The same for two questions of the same words and the same set of choices, in whatever order."""
-    return digest(
-        " ".join(split_words(question.text)), *sorted(" ".join(split_words(choice)) for choice in question.choices)
-    )
+    """Return the same id for two questions of the same words and the same set of choices, in whatever order."""
+    return hex_digest(*same_question(question_words(question)))
 
 
-def shingles(question: Question) -> array[int]:
-    """Hashes (64 bits) of the distinct runs of three words of the text and of each choice, sorted.
-
-    No run crosses from one text into another, so the order of the choices does not matter.
-    """
-    found = {run for text in (question.text, *question.choices) for run in runs(split_words(text), SHINGLE_WORDS)}
-    hashes = (int.from_bytes(blake2b(run.encode(), digest_size=8).digest(), "little") for run in found)
-    return array("Q", sorted(hashes))
+def shingle_hashes(question: Question) -> array[int]:
+    """Return the 64-bit hashes of the question's shingles, sorted."""
+    return array("Q", sorted(map(digest, shingles(question_words(question)))))
 
 
 class SimilarityIndex:
@@ -79,7 +57,7 @@ class SimilarityIndex:
         return len(self._sets)
 
     def add(self, key: str, elements: array[int], fingerprint: str | None = None) -> None:
-        """``elements`` as ``shingles`` gives them. An id that is known stays as it is."""
+        """``elements`` as ``shingle_hashes`` gives them. An id that is known stays as it is."""
         if key not in self._sets:
             self._sets[key] = elements
             for element in self._prefix(elements):
@@ -112,9 +90,3 @@ class SimilarityIndex:
         if not self.threshold * len(mine) <= len(other) <= len(mine) / self.threshold:
             return False
         return jaccard(mine, other) >= self.threshold
-
-
-def jaccard(mine: set[int], other: array[int]) -> float:
-    """Shared elements over all elements. ``other`` has each once."""
-    shared = len(mine.intersection(other))
-    return shared / (len(mine) + len(other) - shared)

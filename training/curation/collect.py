@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from agents.asking.similarity import split_words
+from agents.core.text_similarity import QuestionWords, digest, question_words, same_question, shingles, split_words
 from training.curation.contamination import EvaluationIndex
 from training.curation.report import CONTAMINATED, CONTRADICTION, EXACT_DUPLICATE
 from training.curation.similarity import Signatures
-from training.curation.text import QuestionWords, digest, identity, question_words, shingles
 from training.sources.source import Dropped, SourceRow
 
 MIN_PASSAGE_WORDS = 20
@@ -92,7 +91,7 @@ class Collector:
         """Keeps a row of the source with this number, or counts in ``tally`` why it does not."""
         words = question_words(row.question)
         key = digest(" ".join(words.choices[row.question.key or 0]))
-        question = identity(words)
+        question = digest(*same_question(words))
         if (earlier := self._place_of.get(question)) is not None:
             same_key = self.keys[earlier] == key
             tally.dropped[EXACT_DUPLICATE if same_key else CONTRADICTION] += 1
@@ -120,12 +119,12 @@ class Collector:
         return row if self._ids[row.id] == 1 else replace(row, id=f"{row.id}~{self._ids[row.id]}")
 
 
-def _compared(row: SourceRow, words: QuestionWords) -> Sequence[bytes]:
+def _compared(row: SourceRow, words: QuestionWords) -> set[str]:
     """The set whose overlap with another row's is their similarity: runs of words, or a proved row's structure alone.
 
     Questions made from one template share most of their words and need not share anything else.
     """
-    return shingles(words) if row.proved is None else [row.proved.fingerprint.encode()]
+    return shingles(words) if row.proved is None else {row.proved.fingerprint}
 
 
 def _stems(text: str, words: QuestionWords) -> Iterator[int]:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.asking.similarity import runs
-from training.curation.text import QuestionWords, digest
+from agents.core.text_similarity import QuestionWords, digest, runs
 
 
 class EvaluationIndex:

@@ -10,9 +10,9 @@ from agents.core.errors import PromptTooLongError
 from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
+from agents.core.text_similarity import question_words
 from agents.engines.protocol import Engine
 from training.curation.rows import LEVELS
-from training.curation.text import question_words
 from training.support.progress import StepProgress, no_progress
 
 Scorer = Callable[[Sequence[Question]], Sequence[float]]

@@ -6,7 +6,7 @@ returns every row of a template, where sorting one array a band takes 8 bytes an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -44,9 +44,9 @@ class Signatures:
         self._empty = MinHash(num_perm=PERMUTATIONS, seed=seed % 2**32, hashfunc=crc32)
         self._bytes = bytearray()
 
-    def add(self, shingles: Sequence[bytes]) -> None:
+    def add(self, elements: Iterable[str]) -> None:
         sketch = self._empty.copy()
-        sketch.update_batch(shingles)
+        sketch.update_batch([element.encode() for element in elements])
         self._bytes += sketch.hashvalues.astype("uint32").tobytes()
 
     def matrix(self) -> NDArray[np.uint32]:

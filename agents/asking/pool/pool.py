@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from agents.asking.pool.file import BUSY_TIMEOUT_S, PoolFile
 from agents.asking.proposal import Proposal, RejectedError
-from agents.asking.similarity import SimilarityIndex, question_id, shingles, text_digest
+from agents.asking.similarity import SimilarityIndex, question_id, shingle_hashes, text_digest
 from agents.core.errors import AiacError
 from agents.core.schema import Question, read_question
 
@@ -204,7 +204,7 @@ class QuestionPool:
     def _duplicate(self, db: sqlite3.Connection, proposal: Proposal, served_only: bool) -> tuple[str | None, list[str]]:
         """The reason, and the ids of those that wait and are like ``proposal``."""
         self._learn()
-        elements = shingles(proposal.question)
+        elements = shingle_hashes(proposal.question)
         for index in (self._elsewhere, self.index):
             same = index.same_structure(proposal.fingerprint)
             alike = dict.fromkeys([*([same] if same else []), *index.similar(elements)])
@@ -241,7 +241,7 @@ class QuestionPool:
         """What the index knows must not wait for the next look at the file: that may be of no use by then."""
         for key in dropped:
             self.index.discard(key)
-        self.index.add(question_id(proposal.question), shingles(proposal.question), proposal.fingerprint)
+        self.index.add(question_id(proposal.question), shingle_hashes(proposal.question), proposal.fingerprint)
 
     def _drop(self, db: sqlite3.Connection, keys: list[str]) -> None:
         db.executemany("DELETE FROM questions WHERE id = ? AND state = 'waiting'", [(key,) for key in keys])
@@ -261,7 +261,7 @@ class QuestionPool:
             (
                 question_id(question), state, question.topic, proposal.level, proposal.difficulty, proposal.hardness,
                 proposal.proposer, None if taken else proposal.fingerprint, row, proof, text_digest(question.text),
-                shingles(question).tobytes(), now, served,
+                shingle_hashes(question).tobytes(), now, served,
             ),
         )  # fmt: skip
         return now

@@ -8,10 +8,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from agents.asking.similarity import split_words
 from agents.core.schema import Question
+from agents.core.text_similarity import question_words, same_question, shingles, split_words
 from training.curation.similarity import PERMUTATIONS, Signatures, merge_components, similar_pairs
-from training.curation.text import identity, question_words, shingles
 
 WORDS = [f"w{i}" for i in range(400)]
 
@@ -94,5 +93,5 @@ def test_case_punctuation_and_unicode_forms_make_no_difference_but_operators_do(
 def test_the_order_of_the_choices_makes_no_difference() -> None:
     one = question_words(Question("Which is a fruit, of these?", ("an apple", "a red brick", "iron")))
     other = question_words(Question("which is a fruit of these", ("Iron.", "an apple", "a red brick")))
-    assert identity(one) == identity(other)
+    assert same_question(one) == same_question(other)
     assert shingles(one) == shingles(other)
