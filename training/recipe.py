@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from agents.core.errors import FileError, InputError, describe
+from agents.core.errors import InputError, file_errors, first_line
 from agents.core.manifest import SafeName
 from agents.core.scoring import Method
+from agents.core.validation import validation_error
 from agents.engines.vllm.limits import RANKS
 from training.adapters.recipe import AdapterRecipe
 from training.curation.recipe import DataRecipe
@@ -155,13 +156,7 @@ class TrainRecipe(Strict):
         names = [member.name for member in self.members] + [member.name for member in base]
         if len(set(names)) != len(names):
             raise ValueError(f"member names repeat: {', '.join(names)}")
-        if any((member.task == "answer") == (self.release is None) for member in self.members):
-            raise ValueError("a recipe has a release and members that answer, or none and members that write questions")
-        for member in self.members:
-            if member.task == "question" and {source.name for source in self.data_of(member).sources} != {PUZZLES}:
-                raise ValueError(f"members.{member.name} writes questions, which only the source {PUZZLES} teaches")
-            if self.release is not None and self.release.engine == "vllm" and member.export == "adapter":
-                _require_served_by_vllm(member)
+        self._check_tasks()
         by_output: dict[str, DataRecipe] = {}
         for data in [self.data, *map(self.data_of, self.members)]:
             if by_output.setdefault(data.output, data) != data:
@@ -170,6 +165,16 @@ class TrainRecipe(Strict):
             for data in map(self.data_of, self.members):
                 _require_held_out(self.release.fit.data, data.evaluation)
         return self
+
+    def _check_tasks(self) -> None:
+        """Check each member's task, data and export against the release."""
+        if any((member.task == "answer") == (self.release is None) for member in self.members):
+            raise ValueError("a recipe has a release and members that answer, or none and members that write questions")
+        for member in self.members:
+            if member.task == "question" and {source.name for source in self.data_of(member).sources} != {PUZZLES}:
+                raise ValueError(f"members.{member.name} writes questions, which only the source {PUZZLES} teaches")
+            if self.release is not None and self.release.engine == "vllm" and member.export == "adapter":
+                _require_served_by_vllm(member)
 
     def data_of(self, member: MemberRecipe) -> DataRecipe:
         """What the member is trained on."""
@@ -210,32 +215,37 @@ def read_yaml(path: Path, model: type[RecipeModel], section: str | None = None) 
     Raises FileError when the file cannot be read, InputError naming the field that is wrong.
     """
     try:
-        payload = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror).lower(), "a readable recipe") from None
+        with file_errors(path, "a readable recipe"):
+            text = path.read_text(encoding="utf-8")
+        payload = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"text that is not YAML ({str(error).splitlines()[0]})", "a recipe") from None
+        raise InputError(str(path), f"text that is not YAML ({first_line(error)})", "a recipe") from None
+    whole: type[BaseModel] = model
     if section is not None:
         if not isinstance(payload, dict) or section not in payload:
             raise InputError(f"{path}: {section}", "no such section", f"a `{section}:` section")
-        payload = payload[section]
+        # A model of the section alone, so that errors name their fields from the top of the file.
+        fields: dict[str, Any] = {section: (model, ...)}
+        whole = create_model("Section", **fields)
+        payload = {section: payload[section]}
     try:
-        return model.model_validate(payload)
+        found: Any = whole.model_validate(payload)
     except ValidationError as error:
-        raise _first_error(error, path, model, section) from None
+        raise _unknown_field(error, path, whole) or validation_error(
+            error, InputError, str(path), whole="recipe"
+        ) from None
+    recipe: RecipeModel = found if section is None else getattr(found, section)
+    return recipe
 
 
-def _first_error(error: ValidationError, path: Path, model: type[BaseModel], section: str | None) -> InputError:
+def _unknown_field(error: ValidationError, path: Path, model: type[BaseModel]) -> InputError | None:
+    """The error for a field that is not known, with those that are; None where the first problem is another."""
     first = error.errors()[0]
-    place = (*((section,) if section else ()), *first["loc"])
-    field = f"{path}: {'.'.join(map(str, place)) or 'recipe'}"
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(model, first["loc"][:-1])
-        return InputError(field, "an unknown field", f"one of {', '.join(known)}" if known else "a known field")
-    if first["type"] == "missing":
-        return InputError(field, "no such field", "a value")
-    message = first["msg"].removeprefix("Value error, ")
-    return InputError(field, describe(first["input"]), message[:1].lower() + message[1:])
+    if first["type"] != "extra_forbidden":
+        return None
+    known = _fields_at(model, first["loc"][:-1])
+    field = f"{path}: {'.'.join(map(str, first['loc']))}"
+    return InputError(field, "an unknown field", f"one of {', '.join(known)}" if known else "a known field")
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

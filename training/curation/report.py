@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agents.core.errors import FileError
+from agents.core.errors import FileError, file_errors
 from training.curation.recipe import DataRecipe
 
 FILE_NAME = "build.json"
@@ -111,9 +111,9 @@ def read_report(folder: Path) -> BuildReport:
     """The report of a data set. Raises FileError when the folder holds none that can be read."""
     path = folder / FILE_NAME
     expected = "the build.json of a folder that `aiac data build` wrote"
+    with file_errors(path, expected):
+        data = path.read_bytes()
     try:
-        return BuildReport.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror).lower(), expected) from None
-    except (ValidationError, UnicodeDecodeError):
+        return BuildReport.model_validate_json(data)
+    except ValidationError:
         raise FileError(str(path), "contents of another form", expected) from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import DamagedModelError, InputError
+from agents.core.errors import DamagedModelError, InputError, file_errors
 from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS, KEY, PLAIN, Factors, scaling_of
 from agents.models.checkpoint import RECORD, read_record
 from agents.models.download import sha256_of
@@ -84,12 +84,12 @@ def require_base(adapter: Adapter, base: Path, model: Any) -> None:
 
 
 def _read_config(file: Path) -> dict[str, Any]:
+    with file_errors(file, "an adapter folder of PEFT", DamagedModelError):
+        data = file.read_bytes()
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json.loads(data)
         if not config["lora_alpha"] > 0:
             raise ValueError(f"lora_alpha {config['lora_alpha']}")
-    except OSError as error:
-        raise DamagedModelError(str(file), str(error.strerror).lower(), "an adapter folder of PEFT") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedModelError(str(file), f"{type(error).__name__} ({error})", "a LoRA's config of PEFT") from None
     return dict(config)

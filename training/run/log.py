@@ -13,11 +13,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from agents.core.errors import FileError
-from agents.support.atomic_file import require_writable, write_whole
+from agents.core.errors import FileError, file_errors
+from agents.support.atomic_file import write_whole
+from agents.support.json_lines import JsonLinesFile, complete_lines
 from training.guards import Action, ProbeStats
 
 METRICS_FILE = "metrics.jsonl"
+HOLDS = "the metrics of a run"
 
 
 @dataclass(frozen=True)
@@ -71,28 +73,27 @@ KINDS: Mapping[str, type[Record]] = {
 
 
 class RunLog:
-    """Appends to ``path``, which need not exist. Every record is handed to the system before ``write`` returns.
+    """Appends to ``path``, which need not exist; one process at a time. A torn last line is removed at the opening.
 
-    A last line that a killed run left torn is removed first. Raises FileError.
+    Every record is handed to the system before ``write`` returns. Raises FileError.
     """
 
     def __init__(self, path: Path) -> None:
-        require_writable(path)
         self.path = path
-        data = _read_bytes(path) if path.exists() else b""
-        if data and not data.endswith(b"\n"):
-            write_whole(path, data[: data.rfind(b"\n") + 1].decode())
+        self._file = JsonLinesFile(path, HOLDS)
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     def write(self, record: Record) -> None:
-        """Appends one record. Raises FileError."""
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(_dump(record))
-        except OSError as error:
-            raise FileError(str(self.path), str(error.strerror).lower(), "a file that can be written") from None
+        """Append one record. Raises FileError."""
+        self._file.append([_dump(record)])
 
     def truncate_after(self, step: int) -> None:
-        """Removes what a killed run did after ``step``, from which it is resumed.
+        """Remove what a killed run did after ``step``, from which it is resumed.
 
         Decisions stay, and so does all before the last of them: steps that a roll-back undid are part of the story.
         Raises FileError.
@@ -102,13 +103,16 @@ class RunLog:
         while kept and not isinstance(records[kept - 1], DecisionRecord) and records[kept - 1].step > step:
             kept -= 1
         if kept < len(records):
-            write_whole(self.path, "".join(map(_dump, records[:kept])))
+            self._file.close()
+            write_whole(self.path, b"".join(_dump(record) + b"\n" for record in records[:kept]))
+            self._file = JsonLinesFile(self.path, HOLDS)
 
 
 def read_run_log(path: Path) -> list[Record]:
     """Every record in order, without a torn last line. Raises FileError, which names the line that is no record."""
-    lines = _read_bytes(path).split(b"\n")[:-1]
-    return [_parse(line, number, path) for number, line in enumerate(lines, start=1)]
+    with file_errors(path, HOLDS):
+        data = path.read_bytes()
+    return [_parse(line, number, path) for number, line in enumerate(complete_lines(data), start=1)]
 
 
 def probe_record(step: int, chunk: int, stats: ProbeStats) -> ProbeRecord:
@@ -116,13 +120,13 @@ def probe_record(step: int, chunk: int, stats: ProbeStats) -> ProbeRecord:
     return ProbeRecord(**asdict(stats), step=step, chunk=chunk)
 
 
-def _dump(record: Record) -> str:
+def _dump(record: Record) -> bytes:
     kind = next(kind for kind, cls in KINDS.items() if type(record) is cls)
     values = {
         name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in asdict(record).items()
     }
-    return json.dumps({"kind": kind, **values}, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps({"kind": kind, **values}, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _parse(line: bytes, number: int, path: Path) -> Record:
@@ -136,10 +140,3 @@ def _parse(line: bytes, number: int, path: Path) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError):
         expected = f"one of {', '.join(KINDS)} in JSON"
         raise FileError(f"{path}, line {number}", "no record of a run", expected) from None
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror).lower(), "the metrics of a run") from None

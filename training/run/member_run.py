@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,14 @@ def train_member(
     """
     folder = Path(recipe.runs) / member.name
     inputs = prepare_inputs(recipe, member, checkpoint, train, validation, folder)
-    log = RunLog(folder / METRICS_FILE)
-    # A guard ends an attempt; what it decided is in the log, and the next attempt starts from there.
-    while not (state := read_run_state(folder, member, recipe, inputs.digest)).is_done(len(inputs.plan.steps)):
-        _Attempt(recipe, member, checkpoint, folder, inputs, log, state, advance).run()
+    with RunLog(folder / METRICS_FILE) if processes().is_main_process else nullcontext() as log:
+        # A guard ends an attempt; what it decided is in the log, and the next attempt starts from there.
+        while not (state := read_run_state(folder, member, recipe, inputs.digest)).is_done(len(inputs.plan.steps)):
+            _Attempt(recipe, member, checkpoint, folder, inputs, log, state, advance).run()
     with processes().main_process_first():
         adapter = _export(_adapted_model(recipe, member, checkpoint, inputs, state), folder, state, recipe)
         write_run_report(folder)
-    steps = [record for record in read_run_log(log.path) if isinstance(record, StepRecord)]
+    steps = [record for record in read_run_log(folder / METRICS_FILE) if isinstance(record, StepRecord)]
     return MemberRun(
         member=member,
         adapter=adapter,
@@ -88,15 +89,15 @@ class _Attempt:
     checkpoint: Path
     folder: Path
     inputs: MemberInputs
-    log: RunLog
+    log: RunLog | None
+    """None in every process but the main one."""
     state: RunState
     advance: StepProgress
 
     def run(self) -> None:
         """Trains, and writes what a guard decided to the log."""
-        is_main = processes().is_main_process
         model = _adapted_model(self.recipe, self.member, self.checkpoint, self.inputs, self.state)
-        if is_main and self.state.records:
+        if self.log is not None and self.state.records:
             self.log.truncate_after(self.state.step)
         self._describe_rows()
         monitor = RunMonitor(
@@ -104,7 +105,7 @@ class _Attempt:
             self.inputs.probes,
             self._watches(self._start_stats(model)),
             self.state.checkpoints,
-            self.log if is_main else None,
+            self.log,
             self.advance,
         )
         given = self.inputs
@@ -114,14 +115,14 @@ class _Attempt:
         at = self.state.checkpoint_step
         trainer.train(resume_from_checkpoint=str(self.state.checkpoints.path(at)) if at else None)
         decision = self.state.alphas.apply(monitor.decision)
-        if decision.action != "go" and is_main:
+        if decision.action != "go" and self.log is not None:
             self.log.write(DecisionRecord(trainer.state.global_step, decision.action, decision.reason))
         processes().wait_for_everyone()
 
     def _describe_rows(self) -> None:
         """Heads the log with what is trained on; once, also where a run is gone on with."""
         described = RowsRecord(0, len(self.inputs.rows), self.inputs.too_long, self.recipe.run.max_tokens)
-        if processes().is_main_process and described not in self.state.records:
+        if self.log is not None and described not in self.state.records:
             self.log.write(described)
 
     def _start_stats(self, model: Any) -> ProbeStats:
@@ -129,7 +130,7 @@ class _Attempt:
         if (known := self.state.start_stats) is not None:
             return known
         asked = self.inputs.probes(_on_device(model))
-        if processes().is_main_process:
+        if self.log is not None:
             self.log.write(probe_record(0, -1, asked))
         return asked
 

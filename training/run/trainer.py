@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import FileError
+from agents.core.errors import FileError, first_line
 from training.adapters.attach import parameter_groups
 from training.curation.rows import CuratedRow
 from training.plan.curriculum import CurriculumPlan
@@ -158,10 +158,8 @@ def _trainer_class() -> Any:
                 super()._save_checkpoint(*arguments, **options)
             except (OSError, RuntimeError, SafetensorError) as error:
                 # A checkpoint that is not whole has no mark, and is removed when the run goes on.
-                found = (str(error).splitlines() or [type(error).__name__])[0]
-                raise FileError(
-                    self.args.output_dir, f"a checkpoint that could not be written ({found})", ROOM
-                ) from None
+                found = f"a checkpoint that could not be written ({first_line(error)})"
+                raise FileError(self.args.output_dir, found, ROOM) from None
 
         def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
             save_trained(Path(output_dir or self.args.output_dir), self.model, state_dict)

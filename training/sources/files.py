@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from agents.core.errors import FileError, QuestionError
+from agents.core.errors import FileError, QuestionError, file_errors
 from agents.core.schema import Question, read_questions
 from training.sources.source import SPLITS, Dropped, SourceRow, Split, keyed_question
 
@@ -113,10 +113,10 @@ def _json_rows(path: Path, source: str, split: Split) -> Iterator[SourceRow | Dr
 def _lines(path: Path) -> Iterator[str]:
     """The lines that hold more than blanks. A line ends at a newline only: JSON may hold U+2028 and the like."""
     opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8", newline="\n") as file:
-            yield from filter(str.strip, file)
-    except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
-        raise FileError(str(path), f"unreadable contents ({error})", "UTF-8 text, gzipped if it ends in .gz") from None
-    except OSError as error:
-        raise FileError(str(path), str(error.strerror), "a readable file") from None
+    with file_errors(path, "a readable file"):
+        try:
+            with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+                yield from filter(str.strip, file)
+        except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
+            found = f"unreadable contents ({error})"
+            raise FileError(str(path), found, "UTF-8 text, gzipped if it ends in .gz") from None

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from typing import Any
 
-from agents.core.errors import DownloadError, FileError
+from agents.core.errors import DownloadError, FileError, first_line
 from agents.support.missing_package import missing_package
 from training.sources.source import RawRow, Source
 
@@ -35,17 +35,13 @@ def hub_rows(source: Source, upstream_split: str) -> Iterator[RawRow]:
     except (DatasetNotFoundError, DataFilesNotFoundError, httpx.HTTPError, OSError) as error:
         raise DownloadError(_unreachable(source, error)) from None
     except (ValueError, RuntimeError) as error:
-        found = f"what cannot be read ({_first_line(error)})"
+        found = f"what cannot be read ({first_line(error).rstrip('.')})"
         raise FileError(source.hub_id, found, f"a data set with the split {upstream_split}") from None
 
 
 def _unreachable(source: Source, error: Exception) -> str:
+    reason = first_line(error).rstrip(".")
     return (
-        f"The source {source.name} could not be loaded from the hub as {source.hub_id} ({_first_line(error)}): set "
+        f"The source {source.name} could not be loaded from the hub as {source.hub_id} ({reason}): set "
         f"AIAC_DATA_DIR to a folder with {source.name}.SPLIT.jsonl.gz, or HF_ENDPOINT to a mirror that can be reached."
     )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

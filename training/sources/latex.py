@@ -1,8 +1,10 @@
 """The final answer of a LaTeX solution, and its value: enough to tell whether two answers are the same number.
 
 The value is computed, never compared as text: 1/2, \\frac12 and 0.5 are one answer, and so are x+1 and 1+x, because
-each variable stands for one fixed irrational-looking number. math-verify is not used: a comparison with sympy takes 8 ms
-instead of 0.003 ms, every question needs several, and it takes 1 and (1, 1) for the same answer.
+each variable stands for one fixed irrational-looking number.
+
+math-verify is not used: it compares by sympy in 8 ms instead of 0.003 ms, several times a question, and it takes the
+list 1, 1 for the number 1.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def test_contents_that_cannot_be_read_are_refused(tmp_path: Path, name: str, con
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="No such file"):
+    with pytest.raises(FileError, match="no such file"):
         read_data(tmp_path / "none.json")
 
 

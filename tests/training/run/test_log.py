@@ -32,11 +32,11 @@ def step(number: int, loss: float = 1.5) -> StepRecord:
     return StepRecord(number, (number - 1) // 10, loss, 2e-5, 0.75, 800, 1.5)
 
 
-def write(path: Path, records: list[Record]) -> RunLog:
-    log = RunLog(path)
-    for record in records:
-        log.write(record)
-    return log
+def write(path: Path, records: list[Record]) -> Path:
+    with RunLog(path) as log:
+        for record in records:
+            log.write(record)
+    return path
 
 
 RECORDS: list[Record] = [
@@ -51,16 +51,16 @@ RECORDS: list[Record] = [
 
 
 def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
-    log = write(tmp_path / "metrics.jsonl", RECORDS)
-    assert repr(read_run_log(log.path)) == repr(RECORDS)  # nan is not equal to itself
+    path = write(tmp_path / "metrics.jsonl", RECORDS)
+    assert repr(read_run_log(path)) == repr(RECORDS)  # nan is not equal to itself
 
 
 def test_a_line_is_one_json_object_that_any_reader_takes(tmp_path: Path) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 
-    log = write(tmp_path / "metrics.jsonl", RECORDS)
-    lines = [json.loads(line, parse_constant=refuse) for line in log.path.read_text("utf-8").split("\n")[:-1]]
+    path = write(tmp_path / "metrics.jsonl", RECORDS)
+    lines = [json.loads(line, parse_constant=refuse) for line in path.read_text("utf-8").split("\n")[:-1]]
     assert [line["kind"] for line in lines] == ["rows", "probe", "step", "step", "step", "decision", "probe"]
     assert lines[0] == {"kind": "rows", "step": 0, "rows": 72, "too_long": 3, "max_tokens": 1024}
     assert lines[1] == {
@@ -87,10 +87,10 @@ def test_a_line_is_one_json_object_that_any_reader_takes(tmp_path: Path) -> None
 
 
 def test_every_record_is_there_before_the_next_is_written(tmp_path: Path) -> None:
-    log = RunLog(tmp_path / "run" / "metrics.jsonl")
-    for number in range(1, 4):
-        log.write(step(number))
-        assert len(read_run_log(log.path)) == number
+    with RunLog(tmp_path / "run" / "metrics.jsonl") as log:
+        for number in range(1, 4):
+            log.write(step(number))
+            assert len(read_run_log(log.path)) == number
 
 
 @reproducibly
@@ -99,7 +99,7 @@ def test_a_log_cut_at_any_byte_keeps_its_whole_lines_and_goes_on(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
-    whole = write(path, RECORDS).path.read_bytes()
+    whole = write(path, RECORDS).read_bytes()
     cut = data.draw(st.integers(0, len(whole)))
     path.write_bytes(whole[:cut])
     kept = RECORDS[: whole[:cut].count(b"\n")]
@@ -111,29 +111,31 @@ def test_a_log_cut_at_any_byte_keeps_its_whole_lines_and_goes_on(
 def test_a_resumed_run_ends_with_the_log_of_one_never_killed(tmp_path: Path) -> None:
     records: list[Record] = [probe_record(0, -1, STATS), *map(step, range(1, 11)), probe_record(10, 0, STATS)]
     rest: list[Record] = [*map(step, range(11, 21)), probe_record(20, 1, STATS)]
-    never_killed = write(tmp_path / "a.jsonl", [*records, *rest]).path
-    killed = write(tmp_path / "b.jsonl", [*records, *rest[:7]]).path
+    never_killed = write(tmp_path / "a.jsonl", [*records, *rest])
+    killed = write(tmp_path / "b.jsonl", [*records, *rest[:7]])
     killed.write_bytes(killed.read_bytes() + b'{"kind": "st')
-    resumed = RunLog(killed)
-    resumed.truncate_after(10)
-    for record in rest:
-        resumed.write(record)
+    with RunLog(killed) as resumed:
+        resumed.truncate_after(10)
+        for record in rest:
+            resumed.write(record)
     assert killed.read_bytes() == never_killed.read_bytes()
 
 
 def test_truncation_keeps_decisions_and_the_steps_they_undid(tmp_path: Path) -> None:
     story: list[Record] = [*map(step, range(1, 31)), DecisionRecord(30, "roll_back", "Collapse.")]
-    log = write(tmp_path / "metrics.jsonl", [*story, *map(step, range(21, 25))])
-    log.truncate_after(20)
-    assert read_run_log(log.path) == story
-    log.truncate_after(0)
-    assert read_run_log(log.path) == story
+    path = write(tmp_path / "metrics.jsonl", [*story, *map(step, range(21, 25))])
+    with RunLog(path) as log:
+        log.truncate_after(20)
+        assert read_run_log(path) == story
+        log.truncate_after(0)
+        assert read_run_log(path) == story
 
 
 def test_truncation_to_the_start_keeps_the_probe_before_any_step(tmp_path: Path) -> None:
-    log = write(tmp_path / "metrics.jsonl", [probe_record(0, -1, STATS), step(1), step(2)])
-    log.truncate_after(0)
-    assert read_run_log(log.path) == [probe_record(0, -1, STATS)]
+    path = write(tmp_path / "metrics.jsonl", [probe_record(0, -1, STATS), step(1), step(2)])
+    with RunLog(path) as log:
+        log.truncate_after(0)
+    assert read_run_log(path) == [probe_record(0, -1, STATS)]
 
 
 def test_a_probe_record_is_the_statistics_and_where_they_were_taken() -> None:
@@ -156,7 +158,7 @@ def test_a_probe_record_is_the_statistics_and_where_they_were_taken() -> None:
     ],
 )
 def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
-    path = write(tmp_path / "metrics.jsonl", [step(1)]).path
+    path = write(tmp_path / "metrics.jsonl", [step(1)])
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(FileError, match=r"metrics\.jsonl, line 2: found no record of a run"):
         read_run_log(path)
@@ -166,9 +168,13 @@ def test_a_log_that_cannot_be_read_or_written_is_an_error_in_one_sentence(tmp_pa
     with pytest.raises(FileError, match="no such file"):
         read_run_log(tmp_path / "metrics.jsonl")
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="expected a folder that can be written"):
+    with pytest.raises(FileError, match="expected a file that can be written"):
         RunLog(tmp_path / "file" / "metrics.jsonl")
-    log = RunLog(tmp_path / "metrics.jsonl")
-    log.path.mkdir()
+    (tmp_path / "metrics.jsonl").mkdir()
     with pytest.raises(FileError, match="found is a directory"):
-        log.write(step(1))
+        RunLog(tmp_path / "metrics.jsonl")
+
+
+def test_two_runs_cannot_write_one_log(tmp_path: Path) -> None:
+    with RunLog(tmp_path / "metrics.jsonl"), pytest.raises(FileError, match="another process is writing"):
+        RunLog(tmp_path / "metrics.jsonl")

@@ -56,9 +56,9 @@ STORY: list[Record] = [
 
 
 def write(folder: Path, records: list[Record]) -> Path:
-    log = RunLog(folder / METRICS_FILE)
-    for record in records:
-        log.write(record)
+    with RunLog(folder / METRICS_FILE) as log:
+        for record in records:
+            log.write(record)
     return folder
 
 
