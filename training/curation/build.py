@@ -218,11 +218,6 @@ def _report(
     sources: list[Tally],
     evaluation: list[Tally],
 ) -> BuildReport:
-    number_of = {row.id: number for row, number in zip(selection.rows, selection.source_numbers, strict=True)}
-    by_source: list[list[list[CuratedRow]]] = [[[] for _ in splits] for _ in sources]
-    for side, rows in enumerate(splits):
-        for row in rows:
-            by_source[number_of[row.id]][side].append(row)
     everything = [row for rows in splits for row in rows]
     lowest = [min((row.difficulty for row in everything if row.level == level), default=1.0) for level in LEVELS]
     return BuildReport(
@@ -231,21 +226,7 @@ def _report(
         level_bounds=(lowest[1], lowest[2]),
         proved=sum(row.proved is not None for row in selection.rows),
         fixed_order=sum(refers_to_place(row.question) for row in everything),
-        sources=[
-            SourceReport(
-                name=entry.name,
-                split=entry.split,
-                licence="; ".join(dict.fromkeys(licence_of(source).text for source in sorted(tally.sources))),
-                terms="; ".join(dict.fromkeys(licence_of(source).terms for source in sorted(tally.sources))),
-                read=tally.read,
-                dropped=dict(tally.dropped),
-                train=len(train),
-                validation=len(validation),
-                levels=_levels([*train, *validation]),
-                content_sha256=tally.content_sha256,
-            )
-            for entry, tally, (train, validation) in zip(recipe.sources, sources, by_source, strict=True)
-        ],
+        sources=_source_reports(recipe, selection, splits, sources),
         evaluation=[
             EvaluationReport(
                 name=name,
@@ -259,3 +240,34 @@ def _report(
         files=files,
         versions={name: version(name) for name in LIBRARIES},
     )
+
+
+def _source_reports(
+    recipe: DataRecipe,
+    selection: Selection,
+    splits: tuple[list[CuratedRow], list[CuratedRow]],
+    sources: Sequence[Tally],
+) -> list[SourceReport]:
+    number_of = {row.id: number for row, number in zip(selection.rows, selection.source_numbers, strict=True)}
+    by_source: list[list[list[CuratedRow]]] = [[[] for _ in splits] for _ in sources]
+    for side, rows in enumerate(splits):
+        for row in rows:
+            by_source[number_of[row.id]][side].append(row)
+    reports = []
+    for entry, tally, (train, validation) in zip(recipe.sources, sources, by_source, strict=True):
+        licences = [licence_of(source) for source in sorted(tally.sources)]
+        reports.append(
+            SourceReport(
+                name=entry.name,
+                split=entry.split,
+                licence="; ".join(dict.fromkeys(licence.text for licence in licences)),
+                terms="; ".join(dict.fromkeys(licence.terms for licence in licences)),
+                read=tally.read,
+                dropped=dict(tally.dropped),
+                train=len(train),
+                validation=len(validation),
+                levels=_levels([*train, *validation]),
+                content_sha256=tally.content_sha256,
+            )
+        )
+    return reports

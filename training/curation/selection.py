@@ -51,14 +51,7 @@ def select_rows(
     Raises InputError when no row is left.
     """
     resemblance = find_resemblance(collector, recipe.near_duplicate_similarity, recipe.group_similarity)
-    reasons: dict[int, str] = dict.fromkeys(collector.contradicted, CONTRADICTION)
-    for index, files in resemblance.near_evaluation.items():
-        if reasons.setdefault(index, CONTAMINATED) is CONTAMINATED:
-            for file in files:
-                evaluation[file].near_copies += 1
-    for earlier, later in resemblance.duplicates:
-        if earlier not in reasons:
-            reasons.setdefault(later, NEAR_DUPLICATE)
+    reasons = _drop_reasons(collector, resemblance, evaluation)
     kept = [i for i in range(len(collector.rows)) if i not in reasons]
     if recipe.rows is not None:
         drawn = draw_in_proportion([collector.source_numbers[i] for i in kept], recipe.rows, recipe.seed)
@@ -68,14 +61,31 @@ def select_rows(
     for index, reason in reasons.items():
         sources[collector.source_numbers[index]].dropped[reason] += 1
     if not kept:
-        counts = sum((tally.dropped for tally in sources), Counter[str]())
-        why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) or "the sources are empty"
-        raise InputError("data.sources", f"no row left ({why})", "at least one row")
+        raise _no_row_left(sources)
     return Selection(
         [collector.rows[i] for i in kept],
         [collector.source_numbers[i] for i in kept],
         [int(resemblance.groups[i]) for i in kept],
     )
+
+
+def _no_row_left(sources: Sequence[Tally]) -> InputError:
+    counts = sum((tally.dropped for tally in sources), Counter[str]())
+    why = ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) or "the sources are empty"
+    return InputError("data.sources", f"no row left ({why})", "at least one row")
+
+
+def _drop_reasons(collector: Collector, resemblance: Resemblance, evaluation: Sequence[Tally]) -> dict[int, str]:
+    """Reasons to drop rows, by their index; the tallies of evaluation files get their near copies."""
+    reasons: dict[int, str] = dict.fromkeys(collector.contradicted, CONTRADICTION)
+    for index, files in resemblance.near_evaluation.items():
+        if reasons.setdefault(index, CONTAMINATED) is CONTAMINATED:
+            for file in files:
+                evaluation[file].near_copies += 1
+    for earlier, later in resemblance.duplicates:
+        if earlier not in reasons:
+            reasons.setdefault(later, NEAR_DUPLICATE)
+    return reasons
 
 
 def find_resemblance(collector: Collector, near_duplicate: float, group: float) -> Resemblance:

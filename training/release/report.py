@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agents.support.atomic_file import write_whole
 from training.release.export import Export
+from training.release.fit import CandidatePool
 from training.release.paired_test import MemberResult
 from training.release.validate import sample_note
 from training.run.member_run import MemberRun
@@ -49,10 +50,14 @@ def release_report(done: Export, runs: Sequence[MemberRun]) -> str:
         "| pool | weights | −ln p(key), nats | right |",
         "|---|---|---|---|",
     ]
-    for pool in done.fit.pools:
-        used = ", ".join(f"{name} {weight:g}" for name, weight in pool.weights.items() if weight)
-        lines.append(f"| {pool.name} | {used} | {pool.nll_nats:.4f} | {pool.correct / pool.rows:.1%} |")
-    lines += ["", f"Taken: {done.fit.chosen.reason}.", "", "## What the guards did", ""]
+    lines += [
+        *map(_pool_row, done.fit.pools),
+        "",
+        f"Taken: {done.fit.chosen.reason}.",
+        "",
+        "## What the guards did",
+        "",
+    ]
     for run in runs:
         reasons = [decision.reason for decision in run.decisions] or ["nothing: every chunk was good"]
         lines += [f"- {run.member.name}: {' '.join(reasons)}"]
@@ -60,6 +65,11 @@ def release_report(done: Export, runs: Sequence[MemberRun]) -> str:
     if rejected:
         lines += ["", "## Left out", "", *(f"- {result.name}: {result.rejected}" for result in rejected)]
     return "\n".join(lines) + "\n"
+
+
+def _pool_row(pool: CandidatePool) -> str:
+    used = ", ".join(f"{name} {weight:g}" for name, weight in pool.weights.items() if weight)
+    return f"| {pool.name} | {used} | {pool.nll_nats:.4f} | {pool.correct / pool.rows:.1%} |"
 
 
 def _member_row(result: MemberResult, weights: dict[str, float], run: MemberRun | None) -> str:

@@ -112,15 +112,22 @@ def _voter_report(name: str, answered: Sequence[AnsweredRow]) -> dict[str, Any]:
     return {
         **_accuracy(correct),
         "chance": sum(1 / len(j.row.question.choices) for j in voted) / len(voted),
-        "by_source": _accuracy_by([j.row.source for j in voted], correct),
-        "by_topic": _accuracy_by([j.row.question.topic for j in voted], correct),
-        "by_level": _accuracy_by([j.row.level or "" for j in voted], correct),
+        **_breakdowns([j.row for j in voted], correct),
         "letters": letter_shares(predicted),
         "recall_spread": recall_spread(predicted, keys),
         "ece": expected_calibration_error([max(d) for d in distributions], correct),
         "brier": brier_score(distributions, keys),
         "nll_nats": negative_log_likelihood(distributions, keys),
         "p_equal_to_pool": None if name == POOL else mcnemar_p(correct, pool_correct),
+    }
+
+
+def _breakdowns(rows: Sequence[KeyedRow], correct: Sequence[bool]) -> dict[str, Any]:
+    """The accuracy by source, topic and level."""
+    return {
+        "by_source": _accuracy_by([row.source for row in rows], correct),
+        "by_topic": _accuracy_by([row.question.topic for row in rows], correct),
+        "by_level": _accuracy_by([row.level or "" for row in rows], correct),
     }
 
 

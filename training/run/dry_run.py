@@ -69,12 +69,7 @@ def dry_run(recipe: TrainRecipe, *, processes: int = 1) -> DryRun:
     """
     config, is_here = _model_config(recipe.model)
     notes = [] if is_here else [_missing_model(recipe.model)]
-    for data in {data.output: data for data in map(recipe.data_of, recipe.members)}.values():
-        notes += _source_notes(data)
-    if recipe.release is not None:
-        for name in recipe.release.fit.data:
-            if not is_made(name):
-                _note_missing(name, "the fit", notes)
+    notes += _data_notes(recipe)
     base = _base_parameters(config)
     members = []
     for member in recipe.members:
@@ -86,15 +81,24 @@ def dry_run(recipe: TrainRecipe, *, processes: int = 1) -> DryRun:
     disk = (0 if is_here else base * 2) + sum(needs.checkpoint_bytes * kept for needs in members)
     if recipe.run.accelerator == "unsloth":
         notes.append("run.accelerator is unsloth: it must be installed on the training machine.")
-    for member in recipe.members:
-        if member.export == "checkpoint":
-            whole = recipe.release is not None and recipe.release.checkpoint_dtype == "float32"
-            merged = base * (4 if whole else 2)
-            disk += merged
-            notes.append(f"{member.name} is exported merged: {merged / 1e9:.0f} GB more on disk.")
     if recipe.release is not None:
+        merged = base * (4 if recipe.release.checkpoint_dtype == "float32" else 2)
+        exported = [member.name for member in recipe.members if member.export == "checkpoint"]
+        disk += merged * len(exported)
+        notes += [f"{name} is exported merged: {merged / 1e9:.0f} GB more on disk." for name in exported]
         notes += _release_notes(recipe, base)
     return DryRun(recipe.model, base, disk, members, notes)
+
+
+def _data_notes(recipe: TrainRecipe) -> list[str]:
+    """Look up every source and file of the recipe. Raises as ``_source_notes`` does."""
+    notes: list[str] = []
+    for data in {data.output: data for data in map(recipe.data_of, recipe.members)}.values():
+        notes += _source_notes(data)
+    for name in [] if recipe.release is None else recipe.release.fit.data:
+        if not is_made(name):
+            _note_missing(name, "the fit", notes)
+    return notes
 
 
 def _missing_model(name: str) -> str:

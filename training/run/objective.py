@@ -18,7 +18,7 @@ from agents.core.prompts import ClozePrompt, PromptRenderer
 from agents.core.schema import Question
 from agents.core.scoring import Method
 from agents.engines.torch.forward import packed_inputs
-from agents.engines.torch.token_tree import TokenTree
+from agents.engines.torch.token_tree import Layout, Run, TokenTree
 
 Tensors = dict[str, Any]
 
@@ -87,12 +87,7 @@ def pack(examples: Sequence[ChoiceExample]) -> Tensors:
             tree.insert(tokens, min(term.position for term in terms))
     paths = [[tree.path(tokens) for tokens, _ in example.sequences] for example in examples]
     layout = tree.layout(path for row in paths for path in row)
-    found: list[tuple[int, int, int, float]] = []
-    first = 0
-    for example, row in zip(examples, paths, strict=True):
-        for (_, terms), path in zip(example.sequences, row, strict=True):
-            found += [(layout.offset(path, t.position), t.token, first + t.choice, t.factor) for t in terms]
-        first += example.n_choices
+    found = _placed_terms(examples, paths, layout)
     offsets, token_ids, choices, factors = map(list, zip(*found, strict=True))
     places, term_place = torch.tensor(offsets).unique(return_inverse=True)
     return {
@@ -106,6 +101,19 @@ def pack(examples: Sequence[ChoiceExample]) -> Tensors:
         "column": torch.tensor([c for example in examples for c in range(example.n_choices)]),
         "keys": torch.tensor([example.key for example in examples]),
     }
+
+
+def _placed_terms(
+    examples: Sequence[ChoiceExample], paths: Sequence[Sequence[Sequence[Run]]], layout: Layout
+) -> list[tuple[int, int, int, float]]:
+    """Every term as its offset in the packed sequence, its token, its choice among all examples', and its factor."""
+    found = []
+    first = 0
+    for example, row in zip(examples, paths, strict=True):
+        for (_, terms), path in zip(example.sequences, row, strict=True):
+            found += [(layout.offset(path, t.position), t.token, first + t.choice, t.factor) for t in terms]
+        first += example.n_choices
+    return found
 
 
 def choice_scores(model: Any, batch: Tensors) -> Any:
