@@ -49,7 +49,7 @@ class GuardRecipe(BaseModel):
 
 @dataclass(frozen=True)
 class GuardDecision:
-    """What the trainer has to do now, and why: one sentence with the numbers."""
+    """The trainer's next action, and why: one sentence with the numbers."""
 
     action: Action
     reason: str = ""

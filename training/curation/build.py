@@ -20,8 +20,8 @@ from training.curation.difficulty import Scorer, heuristic_difficulty, levels_of
 from training.curation.plot import write_composition
 from training.curation.recipe import DataRecipe
 from training.curation.report import (
+    BUILD_FILE,
     CARD,
-    FILE_NAME,
     PICTURE,
     TRAIN,
     VALIDATION,
@@ -73,7 +73,7 @@ def build_data(
         advance("writing", 0, len(selection.rows))
         files = [_write_file(folder / name, rows) for name, rows in zip((TRAIN, VALIDATION), splits, strict=True)]
         report = _report(recipe, scorer, selection, splits, files, sources, evaluation)
-        (folder / FILE_NAME).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (folder / BUILD_FILE).write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         (folder / CARD).write_text(data_card(report), encoding="utf-8")
         write_composition(report, folder / PICTURE)
         advance("writing", report.rows, report.rows)
@@ -84,8 +84,8 @@ def _require_replaceable(output: Path) -> None:
     """Raises FileError for anything but an empty folder, or one that an earlier build wrote."""
     if output.exists() and not output.is_dir():
         raise FileError(str(output), "a file", "the path of a folder")
-    if output.is_dir() and any(output.iterdir()) and not (output / FILE_NAME).is_file():
-        raise FileError(str(output), f"a folder with other files and no {FILE_NAME}", "a new or an empty folder")
+    if output.is_dir() and any(output.iterdir()) and not (output / BUILD_FILE).is_file():
+        raise FileError(str(output), f"a folder with other files and no {BUILD_FILE}", "a new or an empty folder")
 
 
 def _collect(recipe: DataRecipe, advance: StageProgress) -> tuple[list[Tally], list[Tally], Collector]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
@@ -12,12 +12,10 @@ from training.curation.contamination import EvaluationIndex
 from training.curation.report import CONTAMINATED, CONTRADICTION, EXACT_DUPLICATE
 from training.curation.similarity import Signatures
 from training.sources.source import Dropped, SourceRow
+from training.support.progress import RowProgress
 
 MIN_PASSAGE_WORDS = 20
 PROGRESS_ROWS = 500
-
-Count = Callable[[int], None]
-"""Told the rows read so far."""
 
 
 @dataclass
@@ -35,7 +33,7 @@ class Tally:
     content_sha256: str = ""
 
 
-def read_keyed(items: Iterable[SourceRow | Dropped], tally: Tally, count: Count) -> Iterator[SourceRow]:
+def read_keyed(items: Iterable[SourceRow | Dropped], tally: Tally, advance: RowProgress) -> Iterator[SourceRow]:
     """The rows among ``items``; ``tally`` gets what was read, what a source dropped itself, and a SHA-256 of the rows.
 
     The hash is over ids, texts, choices and keys, so it does not change with the file format.
@@ -44,7 +42,7 @@ def read_keyed(items: Iterable[SourceRow | Dropped], tally: Tally, count: Count)
     for item in items:
         tally.read += 1
         if tally.read % PROGRESS_ROWS == 0:
-            count(tally.read)
+            advance(tally.read)
         if isinstance(item, Dropped):
             tally.dropped[item.reason] += 1
             continue
@@ -54,7 +52,7 @@ def read_keyed(items: Iterable[SourceRow | Dropped], tally: Tally, count: Count)
         tally.rows += 1
         yield item
     tally.content_sha256 = content.hexdigest()
-    count(tally.read)
+    advance(tally.read)
 
 
 class Collector:

@@ -1,4 +1,4 @@
-"""What a build did, as numbers: `build.json`, from which the card, the plot and the terminal are made."""
+"""The numbers of a build: `build.json`, from which the card, the plot and the terminal are made."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agents.core.errors import FileError, file_errors
 from training.curation.recipe import DataRecipe
 
-FILE_NAME = "build.json"
+BUILD_FILE = "build.json"
 TRAIN, VALIDATION = "train.parquet", "validation.parquet"
 CARD = "card.md"
 PICTURE = "composition.svg"
-"""Which the card shows: where the card goes, it goes too."""
+"""The picture in the card: it is copied wherever the card is."""
 
 EXACT_DUPLICATE = "exact duplicate"
 CONTRADICTION = "same question, other key"
@@ -109,7 +109,7 @@ class BuildReport(_Frozen):
 
 def read_report(folder: Path) -> BuildReport:
     """The report of a data set. Raises FileError when the folder holds none that can be read."""
-    path = folder / FILE_NAME
+    path = folder / BUILD_FILE
     expected = "the build.json of a folder that `aiac data build` wrote"
     with file_errors(path, expected):
         data = path.read_bytes()

@@ -37,7 +37,7 @@ LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What is exported from what. ``adapters`` are the folders of the trained ones among ``members``, by name.
+    """The input of an export. ``adapters`` are the folders of the trained ones among ``members``, by name.
 
     Those in ``merged`` are written as checkpoints, in ``checkpoint_dtype`` (None: the base's own), while
     ``reserve_bytes`` of the disk stay free.
@@ -66,7 +66,7 @@ class ExportPlan:
 
 @dataclass(frozen=True)
 class Export:
-    """What was written, and everything that was weighed."""
+    """The manifest that was written, and everything that was weighed."""
 
     manifest: Manifest
     file: Path

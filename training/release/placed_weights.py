@@ -25,7 +25,7 @@ ITEM_BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 
 @dataclass(frozen=True)
 class PlacedWeights:
-    """What a member is computed with, and how its ensemble's manifest names that."""
+    """The weights that a member is computed with, and how its ensemble's manifest names them."""
 
     opens: tuple[Path, Path | None]
     """The checkpoint, and an adapter on it: what ``training.support.plain_model.plain_model`` takes."""

@@ -39,7 +39,7 @@ MERGE_COPIES = 4
 
 @dataclass(frozen=True)
 class MemberNeeds:
-    """What one member's run takes. Memory is of one device that holds the whole model."""
+    """The needs of one member's run. Memory is of one device that holds the whole model."""
 
     name: str
     steps: int
@@ -52,7 +52,7 @@ class MemberNeeds:
 
 @dataclass(frozen=True)
 class DryRun:
-    """What was found. ``notes`` are sentences: what was assumed, and what a person should know before starting."""
+    """The findings. ``notes`` are sentences: assumptions, and what a person should know before starting."""
 
     model: str
     parameters: int

@@ -1,4 +1,4 @@
-"""What one member is trained on and with, before any step: its rows as a plan, its prompts and its probes."""
+"""The inputs of one member's run, before any step: its rows as a plan, its prompts and its probes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ ADAPTER_FOLDER = "adapter"
 
 @dataclass(frozen=True)
 class MemberRun:
-    """What a run left. ``adapter`` is None when no chunk ended well: there is nothing better than the base."""
+    """The result of a run. ``adapter`` is None when no chunk ended well: there is nothing better than the base."""
 
     member: MemberRecipe
     adapter: Path | None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from agents.core.schema import LETTERS, strip_labels
-from training.sources.source import Context, Converted, Dropped, RawRow, Source, Split, from_choices
+from training.sources.source import Converted, Dropped, RawRow, RowContext, Source, Split, from_choices
 
 _TRAIN: Mapping[Split, str] = {"train": "train"}
 _TRAIN_VALIDATION: Mapping[Split, str] = {"train": "train", "validation": "validation"}
@@ -24,12 +24,12 @@ def _index(value: Any) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def mmlu(row: RawRow, context: Context) -> Converted | Dropped:
+def mmlu(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``question, subject, choices, answer`` (index)."""
     return from_choices(row["question"], row["choices"], _index(row["answer"]), subject=row["subject"])
 
 
-def labelled(row: RawRow, context: Context) -> Converted | Dropped:
+def labelled(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``id, question, choices {text, label}, answerKey``: ARC, CommonsenseQA, QASC; OpenBookQA's ``question_stem``.
 
     Labels are letters, or the digits 1 to 4 in a part of ARC. CommonsenseQA's concept becomes the subject.
@@ -40,7 +40,7 @@ def labelled(row: RawRow, context: Context) -> Converted | Dropped:
     return from_choices(text, row["choices"]["text"], key, own_id=row["id"], subject=row.get("question_concept"))
 
 
-def sciq(row: RawRow, context: Context) -> Converted | Dropped:
+def sciq(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``question, correct_answer, distractor1..3, support``. The answer has no place of its own: its place is drawn.
 
     The support paragraph is left out, because it states the answer.
@@ -53,7 +53,7 @@ def sciq(row: RawRow, context: Context) -> Converted | Dropped:
     return replace(converted, question=converted.question.permuted(order))
 
 
-def hellaswag(row: RawRow, context: Context) -> Converted | Dropped:
+def hellaswag(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``ctx, endings, label`` (index as text), ``activity_label``. The WikiHow markers ``[title]`` are taken out."""
     endings = [_without_markers(ending) for ending in row["endings"]]
     subject = row["activity_label"]
@@ -66,28 +66,28 @@ def _without_markers(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\[[^\]]*\]", " ", text)).strip()
 
 
-def winogrande(row: RawRow, context: Context) -> Converted | Dropped:
+def winogrande(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``sentence`` with ``_`` for the blank, ``option1, option2, answer`` (1 or 2 as text, empty in the test split)."""
     answer = _index(row["answer"])
     key = answer - 1 if answer in (1, 2) else None
     return from_choices(row["sentence"], [row["option1"], row["option2"]], key)
 
 
-def opentriviaqa(row: RawRow, context: Context) -> Converted | Dropped:
+def opentriviaqa(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``category, question, choices, answer`` (the text of the right choice)."""
     answer = row["answer"]
     key = row["choices"].index(answer) if answer in row["choices"] else None
     return from_choices(row["question"], row["choices"], key, subject=row["category"])
 
 
-def aqua_rat(row: RawRow, context: Context) -> Converted | Dropped:
+def aqua_rat(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``question, options`` (``A)21`` …), ``rationale, correct`` (letter). The rationale is left out."""
     options = strip_labels(row["options"])
     key = LETTERS.index(row["correct"]) if row["correct"] in tuple(LETTERS) else None
     return from_choices(row["question"], options, key)
 
 
-def logiqa(row: RawRow, context: Context) -> Converted | Dropped:
+def logiqa(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``context, query, options, correct_option`` (index)."""
     text = f"{row['context'].strip()}\n{row['query'].strip()}"
     return from_choices(text, row["options"], _index(row["correct_option"]))
@@ -96,7 +96,7 @@ def logiqa(row: RawRow, context: Context) -> Converted | Dropped:
 CODAH_CATEGORIES = ("idioms", "reference", "polysemy", "negation", "quantitative", "others")
 
 
-def codah(row: RawRow, context: Context) -> Converted | Dropped:
+def codah(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``id, question_category`` (index), ``question_propmt`` (so spelt), ``candidate_answers, correct_answer_idx``."""
     category = row["question_category"]
     subject = CODAH_CATEGORIES[category] if 0 <= category < len(CODAH_CATEGORIES) else None
@@ -104,7 +104,7 @@ def codah(row: RawRow, context: Context) -> Converted | Dropped:
     return from_choices(row["question_propmt"], row["candidate_answers"], key, own_id=row["id"], subject=subject)
 
 
-def dream(row: RawRow, context: Context) -> Converted | Dropped:
+def dream(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``id, dialogue_id, dialogue`` (turns), ``question, choice, answer`` (the text of the right choice)."""
     answer = row["answer"]
     key = row["choice"].index(answer) if answer in row["choice"] else None

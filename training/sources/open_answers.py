@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.sources.answer_types import TRUTH_VALUE, asked_noun, latex_type, magnitude, normalise, text_type
 from training.sources.distractors import OpenAnswer
 from training.sources.latex import boxed_answer, canonical_latex, latex_value
-from training.sources.source import Context, Converted, Dropped, RawRow, Source, from_choices
+from training.sources.source import Converted, Dropped, RawRow, RowContext, Source, from_choices
 
 _COUNTED = ("integer", "decimal", "year", "percentage", "amount of money", "quantity")
 """Types whose kin are those of the same order of magnitude."""
@@ -39,18 +39,18 @@ def triviaqa_answer(row: RawRow) -> OpenAnswer | None:
     )
 
 
-def math(row: RawRow, context: Context) -> Converted | Dropped:
+def math(row: RawRow, context: RowContext) -> Converted | Dropped:
     r"""``problem, level, type, solution``: the key is what the solution boxes; the rest of it is left out."""
     return _among_distractors(math_answer(row), row["problem"], context, subject=row["type"])
 
 
-def triviaqa(row: RawRow, context: Context) -> Converted | Dropped:
+def triviaqa(row: RawRow, context: RowContext) -> Converted | Dropped:
     """``question, question_id, answer {value, aliases, normalized_aliases, …}``."""
     return _among_distractors(triviaqa_answer(row), row["question"], context, own_id=row["question_id"])
 
 
 def _among_distractors(
-    key: OpenAnswer | None, question: str, context: Context, *, own_id: str | None = None, subject: str | None = None
+    key: OpenAnswer | None, question: str, context: RowContext, *, own_id: str | None = None, subject: str | None = None
 ) -> Converted | Dropped:
     if key is None:
         return Dropped("no key")

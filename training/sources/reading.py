@@ -14,7 +14,7 @@ from training.sources.files import SUFFIXES, data_folder, file_rows, find_data, 
 from training.sources.hub import hub_rows
 from training.sources.open_answers import OPEN_SOURCES
 from training.sources.puzzles import PUZZLES, puzzle_rows
-from training.sources.source import SPLITS, Context, Dropped, RawRow, Source, SourceRow, Split
+from training.sources.source import SPLITS, Dropped, RawRow, RowContext, Source, SourceRow, Split
 from training.support.reservoir import Reservoir
 
 SOURCES: Mapping[str, Source] = {source.name: source for source in (*CHOICE_SOURCES, *OPEN_SOURCES)}
@@ -80,7 +80,7 @@ def convert_rows(
         if source.open_answer is not None:
             pool = AnswerPool(filter(None, map(source.open_answer, open_rows())), seed=seed)
         for index, raw in enumerate(open_rows()):
-            converted = source.convert(raw, Context(source.name, split, index, seed, pool))
+            converted = source.convert(raw, RowContext(source.name, split, index, seed, pool))
             if isinstance(converted, Dropped):
                 yield converted
                 continue

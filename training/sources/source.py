@@ -69,7 +69,7 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class Context:
+class RowContext:
     """What a converter may know besides the row: where it stands, the seed, and the answers of other rows.
 
     ``pool`` is filled only for a source whose rows have an answer but no choices.
@@ -86,7 +86,7 @@ class Context:
         return Random(f"{self.seed}/{self.source}/{self.split}/{self.index}")  # noqa: S311
 
 
-Converter = Callable[[RawRow, Context], Converted | Dropped]
+Converter = Callable[[RawRow, RowContext], Converted | Dropped]
 
 
 @dataclass(frozen=True)

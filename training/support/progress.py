@@ -10,6 +10,9 @@ StageProgress = Callable[[str, int, int | None], None]
 StepProgress = Callable[[int, int], None]
 """Takes the steps done and the steps in all."""
 
+RowProgress = Callable[[int], None]
+"""Takes the rows read so far, where their number is not known."""
+
 
 def no_progress(*progress: object) -> None:
     """Ignore the progress of a job that runs unwatched."""

@@ -7,7 +7,6 @@ from array import array
 
 from agents.asking.similarity import SimilarityIndex, question_id, shingle_hashes, text_digest
 from agents.core.schema import Question
-from agents.core.text_similarity import jaccard
 
 ROW = Question("Five friends sit in a row facing north and Eva is left of Tom", ("Eva", "Tom", "Ann", "Bob"))
 
@@ -51,10 +50,6 @@ def test_what_was_discarded_is_not_found():
     index.discard("never there")
     assert index.similar(array("Q", [1, 2, 3])) == []
     assert len(index) == 0
-
-
-def test_jaccard_is_shared_over_all():
-    assert jaccard({1, 2, 3}, array("Q", [2, 3, 4, 5])) == 2 / 5
 
 
 def test_the_order_of_the_choices_does_not_make_another_question():
