@@ -72,6 +72,17 @@ def test_no_class_name_has_two_meanings():
     assert DEFINED_TWICE.keys() <= twice.keys(), "a name in DEFINED_TWICE is defined once"
 
 
+def test_every_test_file_is_where_its_source_file_is_and_begins_with_its_name():
+    strays = []
+    for test in sorted((ROOT / "tests").glob("*/**/test_*.py")):
+        place = test.relative_to(ROOT / "tests").parent
+        name = test.stem.removeprefix("test_")
+        sources = [file.stem for file in (ROOT / place).glob("*") if file.is_file()]
+        if place.parts[0] in PACKAGES and not any(name == s or name.startswith(f"{s}_") for s in sources):
+            strays.append(str(test.relative_to(ROOT)))
+    assert not strays, "\n".join(strays)
+
+
 @pytest.mark.parametrize(
     "module",
     [

@@ -13,7 +13,7 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
 from agents.core.edition import load_edition
 
-README = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 LISTED = re.compile(
     r'^- \*\*.*\(`aiac ask --edition (\w+) --topic "(.*)" --difficulty (\w+) --seed (\d+)`\): .*$', re.MULTILINE
 )
