@@ -1,7 +1,8 @@
 """A LoRA, rsLoRA or DoRA adapter folder as what it does to each weight of the base.
 
 PEFT's own arithmetic on loaded adapters is not used: ``add_weighted_adapter`` makes rsLoRA sqrt(new rank) too strong
-and loses DoRA's magnitudes, ``convert_to_lora`` loses them too. tests/training/merging/test_merge_traps.py watches both.
+and loses DoRA's magnitudes, ``convert_to_lora`` loses them too. tests/training/merging/test_merge_traps.py
+watches both.
 """
 
 from __future__ import annotations
