@@ -24,7 +24,7 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.questioner import Questioner
 from agents.core.edition import Edition, edition_names, load_edition
 from agents.core.rules import filter_questions
-from agents.core.text_similarity import question_words, shingles
+from agents.core.text_similarity import SIMILAR, question_words, shingles
 from agents.core.token_estimate import estimate_tokens
 from benchmarks.command_line import argument_parser, note, print_report
 from benchmarks.reporting import Aims, check_aims, percentiles_ms, processor_name
@@ -32,7 +32,6 @@ from puzzles import LEVELS, Puzzle
 from training.curation.similarity import Signatures, similar_pairs
 
 SOLVERS = Path(__file__).resolve().parents[1] / "tests" / "puzzles"
-SIMILAR = 0.8
 POOL_CAPACITY = 25
 AIMS: Aims = {
     "share_passing_the_filter": ("at least", 1.0),

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from agents.core.errors import InputError, file_errors, first_line
 from agents.core.manifest import SafeName
+from agents.core.pydantic_errors import validation_error
 from agents.core.scoring import Method
-from agents.core.validation import validation_error
 from agents.engines.vllm.limits import RANKS
 from training.adapters.recipe import AdapterRecipe
 from training.curation.recipe import DataRecipe

@@ -171,10 +171,8 @@ class Questioner:
         return await self._filling.refill()
 
     async def keep_filled(self, *, pause_s: float = 0.2, sleep: Callable[[float], Any] = asyncio.sleep) -> None:
-        """Refill while no answer is in progress, until cancelled; sleep while one is, or the pool is full."""
-        while True:
-            worked = not self._priorities.blocked(Priority.QUESTION) and await self.refill()
-            await sleep(0 if worked else pause_s)
+        """As ``PoolFilling.keep_filled``."""
+        await self._filling.keep_filled(pause_s=pause_s, sleep=sleep)
 
     async def status(self) -> QuestionerStatus:
         pool = await self._store.counts()

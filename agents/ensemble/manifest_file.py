@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from agents.core.errors import ManifestError, describe, file_errors
 from agents.core.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
-from agents.core.validation import validation_error
+from agents.core.pydantic_errors import validation_error
 from agents.support.atomic_file import write_whole
 
 

@@ -11,7 +11,7 @@ import pytest
 from question_fakes import proved
 
 from agents.asking.pool.pool import ServedQuestion
-from agents.asking.similarity import question_id
+from agents.asking.similarity_index import question_id
 from agents.core.edition import edition_names, load_edition
 from benchmarks.questions import as_served, duplicates, keys, measure, second_solver
 from puzzles import FAMILIES

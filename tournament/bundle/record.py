@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from agents.core.errors import ManifestError, file_errors
 from agents.core.manifest import Sha256
-from agents.core.validation import validation_error
+from agents.core.pydantic_errors import validation_error
 from agents.support.atomic_file import write_whole
 from agents.support.bundle import FILE_NAME
 from tournament.teams.protocol import FrozenModel

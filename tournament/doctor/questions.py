@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agents.asking.similarity import question_id
+from agents.asking.similarity_index import question_id
 from agents.core.errors import QuestionError, describe
 from agents.core.rules import FILTER_FRACTION, broken_question_rule, count_question_tokens
 from agents.core.schema import LETTERS, Question, read_question, strip_labels

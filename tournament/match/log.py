@@ -11,7 +11,7 @@ from types import TracebackType
 from pydantic import ValidationError
 
 from agents.core.errors import FileError, describe, file_errors
-from agents.core.validation import validation_error
+from agents.core.pydantic_errors import validation_error
 from agents.support.json_lines import JsonLinesFile, complete_lines
 from tournament.match.events import EVENT, VERSION, Event
 from tournament.teams.names import slug

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agents.core.text_similarity import SIMILAR
 from training.sources.puzzles import PUZZLES
 from training.sources.source import Split
 
@@ -40,7 +41,7 @@ class DataRecipe(BaseModel):
     rows: int | None = Field(default=None, ge=1)
     """At most so many rows in all after cleaning, each source in proportion to what is left of it."""
     validation_share: float = Field(default=0.1, ge=0, lt=1)
-    near_duplicate_similarity: Similarity = 0.8
+    near_duplicate_similarity: Similarity = SIMILAR
     """Jaccard similarity from which two rows with the same key text count as one; 1 keeps all but exact copies."""
     group_similarity: Similarity = 0.5
     """Jaccard similarity from which two rows stay on the same side of the split."""

@@ -24,9 +24,9 @@ from agents.models.checkpoint import verified_base_sha256
 from training.adapters.storage import Dtype
 from training.curation.keyed_rows import DataFile, KeyedRow, named_data
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
+from training.release.admission import MemberResult, judge_members
 from training.release.fit import EnsembleFit, fit_ensemble
 from training.release.golden_probes import ProbeRecorder
-from training.release.paired_test import MemberResult, judge_members
 from training.release.placed_weights import WeightsPlacer, checkpoint_dtype
 from training.release.score import ScoredMembers, score_members
 from training.support.progress import StageProgress

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.support.atomic_file import write_whole
+from training.release.admission import MemberResult
 from training.release.export import Export
 from training.release.fit import CandidatePool
-from training.release.paired_test import MemberResult
 from training.release.validate import sample_note
 from training.run.member_run import MemberRun
 from training.support.statistics import wilson_interval

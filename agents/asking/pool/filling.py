@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from agents.asking.draft_sources import DraftSources
 from agents.asking.gates.duplicates import DuplicatesGate
@@ -95,6 +96,12 @@ class PoolFilling:
             return False
         topic, writers = self._writers[slot[0]]
         return await self._write(writers[next(self._steps) % len(writers)], topic, slot[1])
+
+    async def keep_filled(self, *, pause_s: float, sleep: Callable[[float], Any]) -> None:
+        """Refill while no answer is in progress, until cancelled; sleep while one is, or the pool is full."""
+        while True:
+            worked = not self._priorities.blocked(Priority.QUESTION) and await self.refill()
+            await sleep(0 if worked else pause_s)
 
     async def _write_ahead(self, model: DraftSource[Proposer], waiting: Mapping[Slot, int]) -> bool:
         """Write a draft for what was asked for last. One that is interrupted was not paid for."""

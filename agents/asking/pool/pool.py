@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from agents.asking.pool.file import BUSY_TIMEOUT_S, PoolFile
 from agents.asking.proposal import Proposal, RejectedError
-from agents.asking.similarity import SimilarityIndex, question_id, shingle_hashes, text_digest
+from agents.asking.similarity_index import SimilarityIndex, question_id, shingle_hashes, text_digest
 from agents.core.errors import AiacError
 from agents.core.schema import Question, read_question
 

@@ -17,13 +17,13 @@ from typing import Any
 import httpx
 
 from agents.core.errors import EngineError, InputError, describe
-from agents.engines.checks import check_prompt
 from agents.engines.protocol import Generation
 from agents.engines.remote import wire
 from agents.engines.remote.config import RemoteConfig, ServedNames
 from agents.engines.remote.replica import Replica
 from agents.engines.remote.replicas import Asker, RemoteStats, Replicas, shown
 from agents.engines.remote.watch import ServerWatch
+from agents.engines.request_checks import check_prompt
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.vllm.limits import score_in_chunks
 from agents.support.concurrency import run_together

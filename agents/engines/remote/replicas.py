@@ -176,7 +176,7 @@ class Replicas:
         self._attempts.add(task)
 
         def ended(task: asyncio.Task[T]) -> None:
-            # Not in the coroutine: a task cancel_all before its first step runs none of it.
+            # Not in the coroutine: a task cancelled before its first step runs none of it.
             replica.outstanding -= 1
             self._attempts.discard(task)
 
@@ -209,7 +209,7 @@ class Replicas:
             return found
 
     def _note_abandoned(self, replica: Replica, started_s: float) -> None:
-        """A server that hangs is cancel_all by deadlines long before its time-out, and would look idle, so attractive.
+        """A server that hangs is cancelled by deadlines long before its time-out, and would look idle, so attractive.
 
         It is not marked down when it is the last one of anything: under overload everybody is slow.
         """
@@ -217,7 +217,7 @@ class Replicas:
         others_serve = all(len(self.live(name)) > 1 for name in replica.serves)
         if waited_s >= self._limits.stall_s and replica.last_answer_at_s < started_s and replica.up and others_serve:
             replica.failures += 1
-            replica.fail(f"no answer to anybody in the {waited_s:.1f} s before a request was cancel_all")
+            replica.fail(f"no answer to anybody in the {waited_s:.1f} s before a request was cancelled")
 
 
 @dataclass(frozen=True)

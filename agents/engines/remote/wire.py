@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from agents.core.errors import describe
-from agents.core.validation import first_problem
+from agents.core.pydantic_errors import first_problem
 from agents.engines.protocol import Generation
 
 UNCHANGED_SAMPLING: Mapping[str, Any] = {

@@ -11,8 +11,8 @@ from typing import Any
 
 from agents.core.errors import DamagedModelError, EngineError, first_line
 from agents.engines.adapter_factors import ADAPTER_WEIGHTS, add_factors, read_factors
-from agents.engines.checks import check_adapter, check_prompt
 from agents.engines.protocol import Generation
+from agents.engines.request_checks import check_adapter, check_prompt
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.precision import has_bfloat16_units, on_cpu

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.errors import EngineError, first_line
-from agents.engines.checks import check_adapter, check_prompt
 from agents.engines.protocol import Generation
+from agents.engines.request_checks import check_adapter, check_prompt
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.vllm.arguments import engine_arguments
 from agents.engines.vllm.device import device_type, prepare_environment, require_compiler, threads_are_pinned

@@ -11,7 +11,7 @@ from question_fakes import SEATING, proved, unproved
 from agents.asking.gates.proof import check_proof
 from agents.asking.pool.pool import PoolCount, QuestionPool
 from agents.asking.proposal import RejectedError
-from agents.asking.similarity import question_id
+from agents.asking.similarity_index import question_id
 
 
 @pytest.fixture

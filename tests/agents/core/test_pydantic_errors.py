@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError, model_validator
 
 from agents.core.errors import ManifestError
-from agents.core.validation import validation_error
+from agents.core.pydantic_errors import validation_error
 
 
 class Inner(BaseModel):

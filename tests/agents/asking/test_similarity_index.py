@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from array import array
 
-from agents.asking.similarity import SimilarityIndex, question_id, shingle_hashes, text_digest
+from agents.asking.similarity_index import SimilarityIndex, question_id, shingle_hashes, text_digest
 from agents.core.schema import Question
 
 ROW = Question("Five friends sit in a row facing north and Eva is left of Tom", ("Eva", "Tom", "Ann", "Bob"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.release.paired_test import judge_members
+from training.release.admission import judge_members
 
 
 def test_a_member_is_let_in_only_by_a_paired_test() -> None:

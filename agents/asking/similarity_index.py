@@ -14,6 +14,7 @@ from math import ceil
 
 from agents.core.schema import Question
 from agents.core.text_similarity import (
+    SIMILAR,
     digest,
     hex_digest,
     jaccard,
@@ -22,10 +23,6 @@ from agents.core.text_similarity import (
     shingles,
     split_words,
 )
-
-SIMILAR = 0.8
-"""Jaccard similarity, 0 to 1, from which two questions count as one. The most alike of 150 hard puzzles of a family,
-all with structures of their own, reach 0.24 (syllogisms) to 0.72 (truth-tellers)."""
 
 
 def text_digest(text: str) -> str:
