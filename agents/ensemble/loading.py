@@ -15,9 +15,10 @@ from agents.core.manifest import FILE_NAME, Manifest
 from agents.core.schema import Question
 from agents.engines.protocol import Engine
 from agents.ensemble.base_model import FindModel
+from agents.ensemble.golden_probes import MemberStatus
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
-from agents.ensemble.supervisor import EngineSupervisor, MemberStatus
+from agents.ensemble.supervisor import EngineSupervisor
 from agents.ensemble.weights import verified_folders, verify_base
 from agents.support.bundle import PROJECT_ROOT
 

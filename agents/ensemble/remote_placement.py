@@ -9,8 +9,8 @@ from agents.core.errors import EngineError, InputError
 from agents.core.manifest import Member
 from agents.engines.protocol import Engine
 from agents.engines.remote.options import RemoteOptions
+from agents.ensemble.golden_probes import check_member
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
-from agents.ensemble.supervisor import check_member
 
 
 def place_on_servers(options: RemoteOptions, dtype: str | None = None) -> Place:

@@ -13,7 +13,7 @@ from agents.ensemble.loading import DEFAULT_ENSEMBLE
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from agents.ensemble.supervisor import MemberStatus
+    from agents.ensemble.golden_probes import MemberStatus
 
 app = typer.Typer()
 

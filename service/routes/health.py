@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from agents.core.errors import AiacError, EngineError
+from agents.ensemble.golden_probes import MemberStatus
 from agents.ensemble.loading import LoadedEnsemble
-from agents.ensemble.supervisor import MemberStatus
 from service import schemas
 from service.json_http import JsonResponse
 from service.openapi import problems

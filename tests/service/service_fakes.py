@@ -21,8 +21,9 @@ from agents.core.errors import EngineError
 from agents.core.manifest import Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
 from agents.engines.protocol import Generation
+from agents.ensemble.golden_probes import MemberStatus
 from agents.ensemble.loading import LoadedEnsemble
-from agents.ensemble.supervisor import EngineSupervisor, MemberStatus
+from agents.ensemble.supervisor import EngineSupervisor
 from service.app import create_app
 from service.routes.matches import MakeBoard
 from service.settings import load_settings

@@ -14,10 +14,10 @@ from agent_fakes import CAPITAL, ScriptedEngine, letter_member, manifest_of
 from agents.core.deadline import Deadline
 from agents.core.errors import DamagedModelError, EngineError, ManifestError, NotReadyError
 from agents.core.manifest import FILE_NAME, Base, ContinuationProbe, Member, NextTokenProbe
+from agents.ensemble.golden_probes import MemberStatus
 from agents.ensemble.loading import LoadedEnsemble, check_ensemble, find_ensemble, load_ensemble
 from agents.ensemble.manifest_file import write_manifest
 from agents.ensemble.placement import adapters_together
-from agents.ensemble.supervisor import MemberStatus
 
 WEIGHTS = b"weights"
 ADAPTER = b"adapter weights"

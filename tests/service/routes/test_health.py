@@ -10,8 +10,8 @@ import pytest
 from service_fakes import QUESTION, FakeEngine, ensemble_on, loads, running
 
 from agents.core.errors import DamagedModelError
+from agents.ensemble.golden_probes import MemberStatus
 from agents.ensemble.loading import LoadedEnsemble
-from agents.ensemble.supervisor import MemberStatus
 
 pytestmark = pytest.mark.anyio
 

@@ -21,11 +21,12 @@ from agents.core.errors import EngineError
 from agents.core.manifest import Manifest, Member
 from agents.engines.vllm.engine import VllmEngine
 from agents.engines.vllm.options import VllmOptions
+from agents.ensemble.golden_probes import MemberStatus, check_member
 from agents.ensemble.loading import find_ensemble
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EngineSpec
-from agents.ensemble.supervisor import EngineSupervisor, MemberStatus, check_member
+from agents.ensemble.supervisor import EngineSupervisor
 
 pytestmark = [
     pytest.mark.model,

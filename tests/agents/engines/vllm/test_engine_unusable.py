@@ -92,7 +92,7 @@ import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from agents.engines.vllm.engine import SchedulerCounters, VllmEngine
-from agents.ensemble.supervisor import check_member
+from agents.ensemble.golden_probes import check_member
 from agents.core.manifest import Member, NextTokenProbe
 
 model = SimpleNamespace(dtype="torch.float32", max_model_len=64, try_get_generation_config=dict)
