@@ -12,6 +12,17 @@ from puzzles.puzzle import CHOICES, ProofError
 S = TypeVar("S")
 V = TypeVar("V")
 
+MAX_PARTS = 512
+"""Bounds the values of a structure, nested ones included. The largest puzzle of 840 drawn ones has 110."""
+MAX_LENGTH = 32
+"""Bounds the entries of one list of a structure. The longest series drawn here shows 24 letters."""
+MAX_DEPTH = 6
+"""Bounds the nesting of a structure. A statement within a clue within the clues is at 4."""
+MAX_CHARS = 64
+"""Bounds one text of a structure: names, words and symbols. The longest used here has 20 characters."""
+MAX_SIZE = 1 << 30
+"""Bounds one number of a structure: the seed of the wording is the largest that is drawn."""
+
 
 class Proof(NamedTuple):
     """What a proof found. Raised away (ProofError) when there is none."""
@@ -93,11 +104,35 @@ def to_json(structure: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type[S], data: Any) -> S:
-    """The structure that ``to_json`` wrote. Raises ProofError where fields are missing or unknown."""
+    """The structure that ``to_json`` wrote.
+
+    Raises ProofError where fields are missing, unknown, or beyond the bounds at the top of this file.
+    """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(data, dict) or set(data) != names:
         raise ProofError(f"certificate: found another structure than a {kind.__name__}; expected {sorted(names)}")
+    _require_bounded(data)
     return kind(**{name: _freeze(value) for name, value in data.items()})
+
+
+def _require_bounded(data: dict[str, Any]) -> None:
+    waiting = [(name, value, 1) for name, value in data.items()]
+    parts = 0
+    while waiting:
+        name, value, depth = waiting.pop()
+        parts += 1
+        if isinstance(value, (list, tuple)):
+            fits = len(value) <= MAX_LENGTH and depth < MAX_DEPTH
+            waiting += [(name, inner, depth + 1) for inner in value] if fits else []
+        elif isinstance(value, str):
+            fits = len(value) <= MAX_CHARS
+        else:
+            fits = value is None or (isinstance(value, int) and abs(value) <= MAX_SIZE)
+        if not fits or parts > MAX_PARTS:
+            raise ProofError(
+                f"certificate: structure.{name}: found a value beyond the bounds; expected texts of at most "
+                f"{MAX_CHARS} characters, whole numbers up to {MAX_SIZE:,}, and lists of at most {MAX_LENGTH}"
+            )
 
 
 def _thaw(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import reprlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -76,6 +77,8 @@ def stream(family: str, difficulty: Difficulty, seed: int) -> Iterator[Puzzle]:
 def verify(puzzle: Puzzle) -> None:
     """Proves ``puzzle`` anew from the structure in its certificate.
 
+    The text is compared first: a proof is only searched for as many clues as a question has room for.
+
     Raises ProofError unless the key is right and every other choice wrong, every clue is needed, the proof finds what
     the certificate says, and question, choices, explanation, difficulty and fingerprint are those of the structure.
     """
@@ -84,14 +87,18 @@ def verify(puzzle: Puzzle) -> None:
         raise ProofError("certificate: found no object; expected one with a structure and its findings")
     structure = from_json(maker.structure, puzzle.certificate.get("structure"))
     try:
+        text = maker.render(structure)
+        _require_same("question", puzzle.question, text.question)
+        _require_same("choices", puzzle.choices, text.choices)
+        if not fits(*text):
+            raise ProofError("question: found a text that is too long; expected one that every edition lets through")
         expected = _puzzle(maker, structure, maker.prove(structure))
     except ProofError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, AssertionError) as error:
         raise ProofError(f"certificate: found a structure that cannot be read ({error!r})") from error
     for name, value in expected.__dict__.items():
-        if getattr(puzzle, name) != value:
-            raise ProofError(f"{name}: found {getattr(puzzle, name)!r}; expected {value!r}, as the structure proves")
+        _require_same(name, getattr(puzzle, name), value)
     if not _well_formed(puzzle):
         raise ProofError("puzzle: found a text that is too long, or choices that are not four distinct texts")
 
@@ -99,12 +106,19 @@ def verify(puzzle: Puzzle) -> None:
 def proved_key(puzzle: Puzzle, question: str, choices: Sequence[str]) -> int | None:
     """Prove ``puzzle`` anew and return the place of its key in ``choices``, which may be in any order.
 
-    None where the puzzle asks another question or offers other choices. Raises as ``verify`` does.
+    None, before anything is proved, where the puzzle asks another question or offers other choices. Raises as
+    ``verify`` does.
     """
-    verify(puzzle)
     if question != puzzle.question or sorted(choices) != sorted(puzzle.choices):
         return None
+    verify(puzzle)
     return choices.index(puzzle.choices[puzzle.key])
+
+
+def _require_same(name: str, found: Any, expected: Any) -> None:
+    if found != expected:
+        shown = reprlib.repr(found)
+        raise ProofError(f"{name}: found {shown}; expected {reprlib.repr(expected)}, as the structure says")
 
 
 def _puzzle(maker: Family[Any], structure: Any, proof: Proof) -> Puzzle:

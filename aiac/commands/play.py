@@ -16,6 +16,7 @@ from agents.support.settings import MATCHES_FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from puzzles.checking import ProofChecker
     from tournament.match.description import MatchDescription
     from tournament.match.keys import KeyJudge
     from tournament.match.scoreboard import Scoreboard
@@ -84,6 +85,7 @@ def play(
     from agents.support.atomic_file import require_writable, write_whole
     from aiac.commands.models import find_or_pull
     from aiac.commands.shared import open_ensemble, puzzle_source
+    from puzzles.checking import ProofChecker
     from tournament.match.description import MatchDescription
     from tournament.match.token_counter import token_counter
     from tournament.report.page import summary
@@ -105,13 +107,15 @@ def play(
     match = MatchDescription(limits, counter, number, seed or 0, difficulty, closed_set)
     options = TeamOptions(match.seed, seed is not None, base_model, python, detail)
     opener = TeamOpener(options, puzzle_source, find_or_pull, open_ensemble)
+    checker = ProofChecker()
     try:
-        judges = _judges(panel, opener)
+        judges = _judges(panel, opener, checker)
         if round_robin is not None:
             _play_league(round_robin, folder, match, opener, judges, output)
             return
         board = _play_one((str(home), str(away)), log, folder, match, opener, judges)
     finally:
+        checker.close()
         opener.close()
     if output is not None:
         write_whole(output, dump_rows([summary(board)]))
@@ -142,11 +146,10 @@ def _write_report(board: Scoreboard, target: Path) -> None:
     typer.echo(str(target))
 
 
-def _judges(panel: str | None, opener: TeamOpener) -> list[KeyJudge]:
-    from aiac.commands.shared import proved_key
+def _judges(panel: str | None, opener: TeamOpener, checker: ProofChecker) -> list[KeyJudge]:
     from tournament.match.keys import PanelJudge, ProofJudge, proved_letter
 
-    judges: list[KeyJudge] = [ProofJudge(partial(proved_letter, proved_key=proved_key))]
+    judges: list[KeyJudge] = [ProofJudge(partial(proved_letter, proved_key=checker.proved_key))]
     if panel is not None:
         judges.append(PanelJudge(opener.ensemble(panel), panel, opener.runner))
     return judges

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agents.ensemble.loading import LoadedEnsemble
@@ -57,10 +57,3 @@ def puzzle_source() -> PuzzleSource:
 
     topics = {family: family_named(family).topics for family in puzzles.FAMILIES}
     return PuzzleSource(PuzzleMaker(topics, puzzles.generate))
-
-
-def proved_key(proof: dict[str, Any], question: str, choices: Sequence[str]) -> int | None:
-    """Prove a puzzle anew; return its key's place in ``choices``, None for another question. Raises PuzzleError."""
-    import puzzles
-
-    return puzzles.proved_key(puzzles.Puzzle.from_json(proof), question, choices)

@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from puzzles.blood_relation.kinship import LINKS, Kin
+from puzzles.puzzle import ProofError
 
 Step = tuple[str, bool]
 """A link, and whether it is the only one of its kind ("only son")."""
 
 Facts = Sequence[tuple[str, int, int]]
 """Links with people: ``father a b`` says that a is the father of b."""
+
+
+MAX_STEPS = 8
+"""Bounds a chain. Nine or more siblings in a row have over 20,000 families; ours are drawn with at most 8 links."""
 
 
 class _Only(NamedTuple):
@@ -36,7 +41,12 @@ class Ending(NamedTuple):
 
 
 def endings(gender: str, steps: Sequence[Step]) -> list[Ending]:
-    """Every family, up to names, in which the chain can be followed from a speaker (person 0) of that gender."""
+    """Every family, up to names, in which the chain can be followed from a speaker (person 0) of that gender.
+
+    Raises ProofError for more than ``MAX_STEPS``: the families multiply with each.
+    """
+    if len(steps) > MAX_STEPS:
+        raise ProofError(f"steps: found {len(steps)}; expected at most {MAX_STEPS}")
     kin = Kin()
     kin.add(gender)
     found = [Ending(kin, 0, ())]

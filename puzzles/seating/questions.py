@@ -10,11 +10,15 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+from puzzles.puzzle import ProofError
 from puzzles.seating.frame import OUT, SIDES, SeatingFrame
 
 SeatingQuestion = tuple[Any, ...]
 SeatingChoice = Any
 """A person, a pair of people, a number, a side and a count, or a statement, as the kind of question asks."""
+
+MAX_MOVES = 3
+"""Bounds the moves of a ``who`` question: everyone is tried for each person on the way. Ours are drawn with two."""
 
 STATEMENTS = ("must", "cannot")
 
@@ -78,6 +82,8 @@ def values(frame: SeatingFrame, question: SeatingQuestion) -> dict[SeatingChoice
 
 
 def _follow(frame: SeatingFrame, start: int, moves: tuple[Any, ...], goal: int) -> int:
+    if len(moves) > MAX_MOVES:
+        raise ProofError(f"moves: found {len(moves)}; expected at most {MAX_MOVES}")
     (side, places), *rest = moves
     if not rest:
         return frame.facing(start, goal) if side == "opp" else frame.hop(start, side, places, goal)

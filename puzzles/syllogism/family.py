@@ -78,6 +78,10 @@ class Syllogisms:
         the alternatives are the ways in which its terms can still stand to each other (see ``open_relations``)."""
         if len(structure.terms) > MAX_TERMS:
             raise ProofError(f"terms: found {len(structure.terms)}; expected at most {MAX_TERMS}")
+        if len(structure.premises) >= len(structure.terms):
+            # Premises that form no tree have more paths between two terms than can be followed.
+            found, most = len(structure.premises), len(structure.terms) - 1
+            raise ProofError(f"premises: found {found}; expected at most {most}, one fewer than the terms")
         known = together(len(structure.terms), structure.premises)
         if not known.consistent:
             raise ProofError("premises: found some that contradict each other; expected a model")

@@ -48,6 +48,8 @@ class TruthTellerFrame:
 
     def _lying_among(self, count: int, group: list[int]) -> int:
         """The models in which ``count`` of ``group`` lie."""
+        if len(group) > self.people:
+            raise ProofError(f"among: found {len(group)} people; expected at most {self.people}")
         found = 0
         for values in product((0, 1), repeat=len(group)):
             if values.count(0) == count:

@@ -71,7 +71,7 @@ def proved_letter(row: Row, proof: Any, proved_key: ProvedKey) -> str | None:
         return None
     try:
         key = proved_key(proof, question.text, question.choices)
-    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError, OSError):
         return None
     return None if key is None else LETTERS[key]
 

@@ -5,6 +5,7 @@ Puzzles come from outside: this package imports none, so a command hands their m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from agents.core.schema import Question
 from tournament.teams.protocol import QuestionSpec, Row
 
 LEVELS = ("easy", "medium", "hard")
+_ID = re.compile(rf"(?P<family>\w+)\.(?P<level>{'|'.join(LEVELS)})\.(?P<seed>[0-9]{{1,18}})")
 MAX_DRAWS = 10
 """Puzzles drawn at most for each question that is wanted: a few do not fit an edition's token limit."""
 
@@ -64,9 +66,11 @@ class PuzzleSource:
         return {**question.canonical(puzzle.explanation), "id": f"{family}.{level}.{request.seed}"}
 
     def proof(self, row: Row) -> Any:
-        family, level, seed = str(row.get("id", "..")).split(".")
-        if family not in self._maker.topics or level not in LEVELS:
+        # A log may have been written to by someone else.
+        named = _ID.fullmatch(str(row.get("id")))
+        if named is None or (family := named["family"]) not in self._maker.topics:
             return None
+        level, seed = named["level"], named["seed"]
         return self._maker.generate(family, level, int(seed)).to_json()
 
     def fitting(self, requests: Iterator[QuestionSpec], edition: Edition, count_tokens: CountTokens) -> Iterator[Row]:

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from aiac.commands.shared import proved_key, puzzle_source
+from aiac.commands.shared import puzzle_source
+from puzzles.checking import ProofChecker
 from tournament.match.keys import proved_letter
 from tournament.teams.protocol import QuestionSpec, Row
 
 
 def letter_of(row: Row, proof: Any) -> str | None:
-    return proved_letter(row, proof, proved_key)
+    with ProofChecker() as checker:
+        return proved_letter(row, proof, checker.proved_key)
 
 
 @pytest.mark.parametrize("topic", ["Syllogisms", "Family tree logic", "Something else"])
@@ -31,7 +33,8 @@ def test_a_proof_of_another_question_or_a_forged_one_proves_nothing():
     assert letter_of({**row, "choices": ["A) x", "B) y", "C) z", "D) w"]}, proof) is None
     for nonsense in (None, 5, {}, {**proof, "certificate": None}, {**proof, "family": "none"}):
         assert letter_of(row, nonsense) is None
-    assert source.proof({**row, "id": "none.easy.1"}) is None
+    for name in ("none.easy.1", "syllogism.easy", "syllogism.easy.x", "syllogism.easy." + "9" * 5_000, [], None):
+        assert source.proof({**row, "id": name}) is None
 
 
 def test_a_proof_holds_in_another_order_of_the_choices():
