@@ -36,7 +36,7 @@ def doctor(
     """Examine a submission folder or a service under an edition's rules, and say what to fix.
 
     The exit code is 0 when nothing fails, 1 when something does, 2 for what cannot be examined. A folder's two command
-    lines are run in it, as this user. A service that asks for a key gets AIAC_HOME_API_KEY.
+    lines are run in it, in a sandbox where one can be had. A service that asks for a key gets AIAC_HOME_API_KEY.
     """
     from rich.console import Console
 

@@ -222,8 +222,11 @@ def _play_shown(
     from tournament.match.log import EventLog
     from tournament.match.referee import play_match
     from tournament.match.scoreboard import Scoreboard
+    from tournament.teams.folder import FolderTeam
 
     console = Console()
+    for line in (team.lacking for team in (home, away) if isinstance(team, FolderTeam) and team.lacking):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     try:
         with EventLog(path) as log, MatchView(console) as view:
             context = MatchContext(match, log, Scoreboard.of(log.events), observe=view.observe)

@@ -38,6 +38,14 @@ def run_findings(
     """Every check that needs the command lines run. ``folder`` has the four files. Raises FileError as FolderTeam."""
     team = FolderTeam(folder, python=python)
     edition = examination.edition
+    yield judged(
+        "sandbox of the runs",
+        not team.lacking,
+        team.lacking or "no network, no other process, the machine's files read-only",
+        expected="namespaces (Linux 5.12 or newer, allowed to this user)",
+        fix="Examine a stranger's folder in a container; your own needs no sandbox.",
+        otherwise="warning",
+    )
     asked = _Runs()
     yield from _growing("question", team.ask_all, edition.question_seconds, examination, asked, say)
     if asked.batch is not None:

@@ -1,25 +1,28 @@
 """A team that is a submission folder: the organisers' two command lines, run in that folder.
 
-The process gets a clean environment (no secret of this one's), a home folder that is thrown away, and its time.
-It is not a sandbox: it runs as this user, with the network there is. For a stranger's folder use a container.
+The process gets a clean environment (no secret of this one's), a home folder that is thrown away, and its time. It
+runs in the best sandbox that can be had (tournament.teams.sandbox); ``lacking`` says what that one does not hold.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.core.errors import FileError, file_errors, system_reason
 from agents.support.atomic_file import write_whole
+from tournament.teams.confinement import LACKING, best_confinement
+from tournament.teams.leftovers import throwaway_folder
 from tournament.teams.listing import changes, list_folder
 from tournament.teams.process import Finished, run_bounded
 from tournament.teams.protocol import Batch, Fault, Row, TeamEntry
+from tournament.teams.sandbox import Confinement, given_to, order_for
 from tournament.untrusted import MAX_ROW_BYTES, parse_json, printable, reason_of
 
 OUTPUTS = "outputs"
@@ -39,15 +42,32 @@ PASSED_ON = (
 class FolderTeam:
     """A submission folder. Its interpreter is its own, ``.venv/bin/python``, or ``python``, or this process's."""
 
-    def __init__(self, folder: Path, *, name: str | None = None, python: str | None = None) -> None:
-        """Raises FileError when ``folder`` is none, or has no agents/."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str | None = None,
+        python: str | None = None,
+        confinement: Confinement | None = None,
+    ) -> None:
+        """Take the best ``confinement`` that can be had, unless told which.
+
+        Raises FileError when ``folder`` is none, or has no agents/.
+        """
         if not (folder / "agents").is_dir():
             found = "no folder agents/ in it" if folder.is_dir() else "no such folder"
             raise FileError(str(folder), found, "a submission folder")
         self._folder = folder.resolve()
         self.entry = TeamEntry(name=name or folder.resolve().name, kind="folder", where=str(self._folder))
         own = self._folder / ".venv" / "bin" / "python"
-        self._python = str(own) if own.exists() else python or sys.executable
+        python = python or sys.executable
+        self._python = str(own) if own.exists() else shutil.which(python) or python
+        self._confinement = confinement or best_confinement(self._folder)
+
+    @property
+    def lacking(self) -> str:
+        """One line on what the sandbox of this team's runs does not hold; empty where it holds everything."""
+        return LACKING[self._confinement].format(name=self.entry.name)
 
     def ask_all(self, number: int, limit_s: float) -> Batch:
         wanted = ["--output_file", f"{OUTPUTS}/{QUESTIONS}", "--num_questions", str(number)]
@@ -73,12 +93,16 @@ class FolderTeam:
             self._prepare(output)
             self._prepare(f"filtered_{output}")
             before = list_folder(self._folder, without=OUTPUTS)
-            with tempfile.TemporaryDirectory(prefix="arena-", ignore_cleanup_errors=True) as home:
-                finished = run_bounded(command, self._folder, clean_environment(os.environ, home), limit_s)
+            with throwaway_folder() as home:
+                environment = clean_environment(os.environ, str(home))
+                order = order_for(self._confinement, command, self._folder, str(home), environment)
+                with given_to(order.user, self._folder, home):
+                    finished = run_bounded(order, limit_s)
         except FileError as error:
             return Batch((), Fault(kind="crashed", detail=str(error)))
         except OSError as error:
-            return Batch((), Fault(kind="crashed", detail=f"{self._python} does not start: {system_reason(error)}"))
+            what = error.filename or self._python
+            return Batch((), Fault(kind="crashed", detail=f"{what} does not start: {system_reason(error)}"))
         notes = changes(before, list_folder(self._folder, without=OUTPUTS))
         rows, fault = self._rows(finished, output, number)
         if finished.stopped is not None:

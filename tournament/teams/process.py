@@ -1,19 +1,24 @@
-"""A process that may be hostile: its time and its output bounded, its whole group ended."""
+"""A process that may be hostile: in a sandbox, its time and its output bounded, all that it started ended."""
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
 from agents.core.deadline import Deadline
+from tournament.teams.sandbox import Order, hide_secrets
 
+WARDEN = Path(__file__).with_name("warden.py")
+KILL_S = 10.0
+"""Bounds the wait for everything to be killed; it takes milliseconds unless the machine is out of memory."""
 READ_BYTES = 65_536
 MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 """Of stdout and stderr together; a process that writes more is ended."""
@@ -32,38 +37,57 @@ class Finished:
     stopped: str | None
 
 
-def run_bounded(
-    command: Sequence[str],
-    folder: Path,
-    environment: Mapping[str, str],
-    limit_s: float,
-    *,
-    max_output_bytes: int = MAX_OUTPUT_BYTES,
-) -> Finished:
-    """Runs ``command`` in ``folder`` until it ends, its time is over, or it has written too much.
+def run_bounded(order: Order, limit_s: float, *, max_output_bytes: int = MAX_OUTPUT_BYTES) -> Finished:
+    """Run a command until it ends, its time is over, or it has written too much.
 
-    With it ends every process of its group, also those it left behind. Raises OSError when it cannot be started.
+    Everything that it started ends with it, and with this process. Raises OSError when it cannot be started.
     """
+    hide_secrets()
     deadline = Deadline.after(limit_s)
-    process = subprocess.Popen(  # noqa: S603
-        command,
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    output = _Output(process.pid, cast("IO[bytes]", process.stdout), max_output_bytes)
+    told, status = os.pipe()
     try:
-        stopped = output.follow(deadline)
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-I", "-S", str(WARDEN), str(status)],
+            cwd="/",
+            env={},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[status],
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(told)
+        raise
     finally:
-        # Before the process is waited for: until then its number, and so its group's, belongs to nobody else.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        output.close()
-    return Finished(process.returncode, output.bytes, bytes(output.tail), stopped)
+        os.close(status)
+    output = _Output(process.pid, cast("IO[bytes]", process.stdout), max_output_bytes)
+    lifeline = cast("IO[bytes]", process.stdin)
+    with open(told, "rb") as report:  # noqa: PTH123 - a pipe has no path
+        try:
+            with suppress(BrokenPipeError):
+                lifeline.write(json.dumps(order.to_json()).encode() + b"\n")
+                lifeline.flush()
+            stopped = output.follow(deadline)
+        finally:
+            with suppress(BrokenPipeError):
+                lifeline.close()
+            try:
+                process.wait(KILL_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            output.close()
+        ended = _ended(report.readline())
+    return Finished(ended, output.bytes, bytes(output.tail), stopped)
+
+
+def _ended(line: bytes) -> int:
+    """The exit code that the warden tells. Raises OSError for a command that was not started."""
+    told = json.loads(line) if line.endswith(b"\n") else {"exit": -signal.SIGKILL}
+    if "error" in told:
+        raise OSError(told["errno"], os.strerror(told["errno"]), told["error"])
+    return int(told["exit"])
 
 
 class _Output:

@@ -11,12 +11,13 @@ from textwrap import dedent
 import pytest
 from arena_fakes import FakeClock, good_team, match_of, play, question
 from folder_scripts import READ_OPTIONS
+from processes import running
 
-from agents.core.deadline import Deadline
 from agents.core.errors import FileError
 from tournament.teams.folder import FolderTeam, clean_environment
 from tournament.teams.listing import changes, list_folder
 from tournament.teams.process import MAX_OUTPUT_BYTES, run_bounded
+from tournament.teams.sandbox import Order
 
 LIMIT_S = 60.0
 ASK = f"""
@@ -95,45 +96,28 @@ def test_whatever_a_run_does_is_a_fault_with_a_reason(tmp_path, ask, kind, words
 
 def test_a_run_that_hangs_is_ended_with_everything_it_started(tmp_path):
     ask = """
-        child = subprocess.Popen(["sleep", "1000"])
-        Path("outputs/child").write_text(str(child.pid))
-        print("started", flush=True)
+        child = subprocess.Popen(["sleep", "1000.1"])
+        Path("outputs/child").write_text("started")
         time.sleep(1000)
     """
     team = FolderTeam(folder(tmp_path / "team", ask=ask))
     batch = team.ask_all(1, 1.0)
     assert batch.fault is not None
     assert batch.fault.detail == "the run was ended: its time was over"
-    assert ends(int((tmp_path / "team/outputs/child").read_text()))
+    assert (tmp_path / "team/outputs/child").exists()
+    assert not running("sleep", "1000.1")
 
 
 def test_what_a_run_leaves_behind_is_ended_and_does_not_hold_up_the_match(tmp_path):
     ask = (
         ASK
         + """
-    child = subprocess.Popen(["sleep", "1000"])
-    Path("outputs/child").write_text(str(child.pid))
+    child = subprocess.Popen(["sleep", "1000.2"])
 """
     )
     batch = FolderTeam(folder(tmp_path / "team", ask=ask)).ask_all(2, LIMIT_S)
     assert len(batch.rows) == 2
-    assert ends(int((tmp_path / "team/outputs/child").read_text()))
-
-
-def ends(pid: int) -> bool:
-    """Whether a process is gone within ten seconds: a signal takes effect when its process is next scheduled."""
-    deadline = Deadline.after(10)
-    while not has_ended(pid) and not deadline.expired:
-        os.sched_yield()
-    return has_ended(pid)
-
-
-def has_ended(pid: int) -> bool:
-    """Whether a process is gone, or only waits for its parent to take note."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+    assert not running("sleep", "1000.2")
 
 
 def test_writing_outside_outputs_is_noted(tmp_path):
@@ -222,7 +206,7 @@ def test_a_listing_names_a_few_paths_and_counts_the_rest(tmp_path):
 
 def test_only_the_end_of_the_output_is_kept(tmp_path):
     command = [sys.executable, "-c", "print('x' * 100_000); print('the end')"]
-    finished = run_bounded(command, tmp_path, {}, LIMIT_S)
+    finished = run_bounded(Order(command, str(tmp_path), {}), LIMIT_S)
     assert finished.output_bytes == 100_009
     assert finished.tail.endswith(b"x\nthe end\n")
     assert len(finished.tail) == 4_000
