@@ -14,6 +14,7 @@ from tournament.match.description import MatchDescription
 from tournament.match.events import Event, RunFinished, Side
 from tournament.match.log import EventLog
 from tournament.match.scoreboard import Scoreboard
+from tournament.match.withholding import as_logged
 from tournament.teams.protocol import PATIENCE_S, Batch, Fault, TeamFaultError
 
 Observe = Callable[[Event, Scoreboard], None]
@@ -49,8 +50,11 @@ class MatchContext:
         return self.description.tokens.count
 
     def record(self, *events: Event) -> None:
-        """Logs events, then takes them into the board and shows them. Raises FileError when the log is full."""
-        self.log.append(events)
+        """Logs events, then takes them into the board and shows them. Raises FileError when the log is full.
+
+        The keys of questions are not logged: see ``withholding``.
+        """
+        self.log.append([as_logged(event) for event in events])
         for event in events:
             self.board.apply(event)
             self.observe(event, self.board)

@@ -64,6 +64,8 @@ class QuestionReceived(_Event):
     """By the referee's clock; None for a row out of a batch, of which only the whole was timed."""
     delivery: Delivery
     row: Any = None
+    withheld: bool = False
+    """Whether ``row`` is the question as the answerer sees it: in a log, until ``keys_shown`` tells the rest."""
     fault: Fault | None = None
 
 
@@ -75,6 +77,15 @@ class QuestionsFiltered(_Event):
     broken: dict[int, str]
     """The rule each row breaks that does not pass, by index."""
     disqualified: bool
+
+
+class KeysShown(_Event):
+    """The rest of questions that were withheld, which are answered, or will not be."""
+
+    type: Literal["keys_shown"] = "keys_shown"
+    innings: int
+    rest: dict[int, dict[str, Any]]
+    """Fields of the row that were left out, by index."""
 
 
 class AnswerReceived(_Event):
@@ -156,6 +167,7 @@ Event = Annotated[
     | MatchResumed
     | QuestionReceived
     | QuestionsFiltered
+    | KeysShown
     | AnswerReceived
     | KeyJudged
     | RunFinished

@@ -15,6 +15,7 @@ from tournament.match.context import MatchContext, run_event
 from tournament.match.events import Delivery, Event, InningsEnded, QuestionReceived, QuestionsFiltered
 from tournament.match.scoreboard import Innings
 from tournament.match.scoring import MAX_TOPIC_CHARS, have_answered
+from tournament.match.withholding import keys_shown, unknown
 from tournament.teams.protocol import AnyTeam, BatchTeam, Fault, QuestionSpec
 from tournament.untrusted import clip, kept_question, printable
 
@@ -31,7 +32,7 @@ def request_for(edition: Edition, innings: int, index: int, seed: int, difficult
 def play_questions(context: MatchContext, innings: Innings, asker: AnyTeam) -> None:
     """Ask for the questions that are still missing, then apply the filter."""
     match = context.description
-    missing = [index for index in range(match.questions) if index not in innings.questions]
+    missing = unknown(innings, match.questions)
     if isinstance(asker, BatchTeam):
         if missing:
             _ask_in_one_run(context, innings, asker, missing)
@@ -43,8 +44,10 @@ def play_questions(context: MatchContext, innings: Innings, asker: AnyTeam) -> N
             late = found.elapsed_s > limit_s
             known = {"topic": request.topic, "seed": request.seed, "elapsed_s": found.elapsed_s}
             context.record(_received(context, innings, index, found.value, found.fault, late=late, **known))
-    if innings.filtered is None:
-        context.record(_filtered(context, innings, match.questions))
+    if innings.filtered is None or missing:
+        filtered = _filtered(context, innings, match.questions)
+        unasked = [i for i in range(match.questions) if filtered.disqualified or i not in filtered.survivors]
+        context.record(filtered, *keys_shown(innings, unasked, context.now()))
 
 
 def play_answers(context: MatchContext, innings: Innings, answerer: AnyTeam) -> None:
@@ -53,7 +56,11 @@ def play_answers(context: MatchContext, innings: Innings, answerer: AnyTeam) -> 
         return
     missing = [index for index in innings.filtered.survivors if index not in innings.answers]
     rows = {index: innings.questions[index].row for index in missing}
-    have_answered(context, answerer, innings.answerer, innings.number, rows)
+
+    def shown(answered: Sequence[int]) -> list[Event]:
+        return keys_shown(innings, answered, context.now())
+
+    have_answered(context, answerer, innings.answerer, innings.number, rows, before=shown)
 
 
 def end_innings(context: MatchContext, innings: Innings) -> None:
@@ -90,11 +97,12 @@ def _filtered(context: MatchContext, innings: Innings, number: int) -> Questions
     """The filter on the rows that came in time. The others leave their places empty: the halves are of ``number``."""
     received = [innings.questions[index] for index in range(number)]
     rows = [question.row if question.delivery == "on time" else None for question in received]
+    before = innings.filtered.broken if innings.filtered else {}
     passed = {id(row) for row in filter_questions(rows, context.count_tokens, context.edition)}
     broken: dict[int, str] = {}
     for index, row in enumerate(rows):
         if received[index].delivery == "on time" and id(row) not in passed:
-            rule = broken_question_rule(row, context.count_tokens, context.edition)
+            rule = before.get(index) or broken_question_rule(row, context.count_tokens, context.edition)
             broken |= {} if rule is None else {index: rule}
     survivors = [index for index, row in enumerate(rows) if row is not None and id(row) in passed]
     return QuestionsFiltered(

@@ -11,6 +11,7 @@ from tournament.match.events import (
     AnswerReceived,
     Event,
     KeyJudged,
+    KeysShown,
     MatchEnded,
     MatchStarted,
     QuestionReceived,
@@ -34,7 +35,18 @@ class Innings:
     filtered: QuestionsFiltered | None = None
     answers: dict[int, AnswerReceived] = field(default_factory=dict)
     keys: dict[int, KeyJudged] = field(default_factory=dict)
+    shown: set[int] = field(default_factory=set)
+    """Questions whose keys the log holds, in an event of their own."""
     ended: bool = False
+
+    def show_keys(self, event: KeysShown) -> None:
+        """Complete the questions that a log withheld."""
+        for index, rest in event.rest.items():
+            self.shown.add(index)
+            received = self.questions.get(index)
+            if received is not None and received.withheld:
+                update = {"row": {**received.row, **rest}, "withheld": False}
+                self.questions[index] = received.model_copy(update=update)
 
     @property
     def asker(self) -> Side:
@@ -93,10 +105,13 @@ class Scoreboard:
                 self.started = event
             case "question_received":
                 self.innings[event.innings].questions[event.index] = event
+                self.innings[event.innings].shown.discard(event.index)
             case "questions_filtered":
                 self.innings[event.innings].filtered = event
             case "answer_received":
                 self.innings[event.innings].answers[event.index] = event
+            case "keys_shown":
+                self.innings[event.innings].show_keys(event)
             case "key_judged":
                 self.innings[event.innings].keys[event.index] = event
             case "run_finished":

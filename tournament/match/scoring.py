@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,8 +39,12 @@ def have_answered(
     innings: int,
     rows: Mapping[int, Row],
     convert: Callable[[AnswerReceived], Event] = lambda event: event,
+    before: Callable[[Sequence[int]], Sequence[Event]] = lambda answered: (),
 ) -> None:
-    """Has ``team`` answer ``rows`` and records each answer, scored; as what ``convert`` makes of it."""
+    """Has ``team`` answer ``rows`` and records each answer, scored; as what ``convert`` makes of it.
+
+    What ``before`` makes of the indices answered is recorded together with the answers, in front of them.
+    """
     if not rows:
         return
     limit_s = context.edition.answer_seconds
@@ -54,14 +58,15 @@ def have_answered(
             late = elapsed_s > total_s
             scored = _scored(context, row, value, fault, late=late, innings=innings, index=index, elapsed_s=None)
             events.append(convert(scored))
-        context.record(*events)
+        context.record(*before(list(rows)), *events)
         return
     for index, row in rows.items():
         question = shown_to_answerer(row)
         found = context.timed(partial(team.answer, question), limit_s)
         known = {"innings": innings, "index": index, "elapsed_s": found.elapsed_s}
         late = found.elapsed_s > limit_s
-        context.record(convert(_scored(context, row, found.value, found.fault, late=late, **known)))
+        scored = _scored(context, row, found.value, found.fault, late=late, **known)
+        context.record(*before([index]), convert(scored))
 
 
 def judge_answer(context: MatchContext, row: Row, value: Any) -> tuple[AnswerOutcome, str]:
