@@ -28,6 +28,7 @@ ROOMS: dict[str, list[set[str]]] = {
         {"puzzle", "difficulty", "words", "family", "fingerprint", "model_checking", "clue_puzzles"},
         {"seating", "blood_relation", "syllogism", "series", "truth_teller", "matching"},
         {"generator"},
+        {"checking"},
     ],
     "agents": [
         {"core"}, {"support"}, {"models"}, {"engines"}, {"answering"}, {"asking"}, {"ensemble"},
