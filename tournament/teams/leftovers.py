@@ -71,6 +71,12 @@ def _emptied(handle: int) -> list[str]:
 def _opened(name: str, inside: int) -> int | None:
     """A handle on a folder; None where it cannot be entered."""
     with suppress(OSError):
-        os.chmod(name, stat.S_IRWXU, dir_fd=inside)
-        return os.open(name, FOLDER, dir_fd=inside)
+        try:
+            handle = os.open(name, FOLDER, dir_fd=inside)
+        except PermissionError:
+            os.chmod(name, stat.S_IRWXU, dir_fd=inside)
+            handle = os.open(name, FOLDER, dir_fd=inside)
+        if os.fstat(handle).st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.fchmod(handle, stat.S_IRWXU)
+        return handle
     return None

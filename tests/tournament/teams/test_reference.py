@@ -145,7 +145,7 @@ def test_a_panel_judges_after_the_answers_of_an_innings(tmp_path, runner):
     assert kinds == [
         *["question_received"] * 2,
         "questions_filtered",
-        *["answer_received"] * 2,
+        *["keys_shown", "answer_received"] * 2,
         *["key_judged"] * 2,
         "innings_ended",
     ]
