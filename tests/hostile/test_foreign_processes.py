@@ -233,6 +233,35 @@ def test_a_root_referee_runs_submissions_as_another_user_and_keeps_the_files(ope
     assert {path.stat().st_uid for path in (open_folder / "team").rglob("*")} == {0}
 
 
+@needs_root
+def test_a_referee_that_is_not_root_has_namespaces_too(open_folder):
+    python = reachable_python()
+    if python is None or best_confinement(open_folder) != "apart":
+        pytest.skip("this machine has no namespaces, or no interpreter for everyone")
+    open_folder.chmod(0o777)
+    look = "import os; print(os.getuid(), sum(name.isdigit() for name in os.listdir('/proc')))"
+    program = f"""
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, {str(ROOT)!r})
+    try:
+        from tournament.teams.process import run_bounded
+        from tournament.teams.sandbox import order_for
+    except Exception:
+        sys.exit(77)
+    folder = {str(open_folder)!r}
+    print(run_bounded(order_for("apart", [sys.executable, "-c", {look!r}], Path(folder), folder, {{}}), 30.0))
+    """
+    ran = subprocess.run(
+        [python, "-B", "-c", dedent(program)],
+        user=65_534, group=65_534, extra_groups=[], cwd="/", env={}, capture_output=True, text=True, timeout=LIMIT_S,
+    )  # fmt: skip
+    if ran.returncode == 77:
+        pytest.skip("no other user can import this project")
+    assert "exit_code=0" in ran.stdout, ran
+    assert "b'65534 2\\n'" in ran.stdout
+
+
 LEFTOVERS = {
     "1,100 folders within each other": """
     for _ in range(1100):

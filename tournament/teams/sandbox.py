@@ -88,7 +88,7 @@ def order_for(
         groups=_gpu_groups() if root else (),
         given=(str(folder), home),
         kept=_kept(command[0], environment),
-        hidden=(*HIDDEN, str(Path.home())),
+        hidden=(*HIDDEN, str(_own_home())),
         # Of any other user than one that is made up, the user's own processes count too.
         limits={**limits, "RLIMIT_NPROC": MAX_PROCESSES} if root else limits,
     )
@@ -140,10 +140,15 @@ PR_SET_DUMPABLE = 4
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
+def _own_home() -> Path:
+    # Not Path.home(), which raises for a user that has none.
+    return Path(os.environ.get("HOME") or "/root")
+
+
 def _kept(python: str, environment: Mapping[str, str]) -> tuple[str, ...]:
     """The interpreter, also one that a virtual environment leads to, this one, and the caches of models."""
     own = Path(python).resolve()
-    whole = {Path("/"), Path("/usr"), Path.home()}
+    whole = {Path("/"), Path("/usr"), _own_home()}
     folders = [own.parents[1], Path(python).absolute().parents[1], Path(sys.prefix), Path(sys.base_prefix)]
     folders += [Path(environment[name]) for name in ("HF_HUB_CACHE", "AIAC_CACHE_DIR") if name in environment]
     return tuple(str(path) for path in dict.fromkeys(folders) if path.is_dir() and path not in whole)

@@ -165,6 +165,8 @@ def _raise_view(order: dict[str, Any]) -> None:
 
 def _become(order: dict[str, Any]) -> NoReturn:
     """Turn into the command: another user, limits, no way back."""
+    # Its files in /proc are its user's again, as they are after exec; this fork holds nothing but the order.
+    _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)
     Path("/proc/self/oom_score_adj").write_text("1000")
     os.chdir(order["folder"])
     for name, most in order["limits"].items():
