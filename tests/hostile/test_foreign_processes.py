@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from tournament.teams.sandbox import MAX_OPEN_FILES, Confinement, order_for, use
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
+PR_CAPBSET_DROP, CAP_SYS_ADMIN = 24, 21
 SECRET = "hunter2-hunter2"
 ROW = f"""
     def row(found):
@@ -64,7 +66,8 @@ def confinement(request, open_folder) -> Confinement:
 
 def submission(at: Path, ask: str, confinement: Confinement) -> FolderTeam:
     (at / "agents").mkdir(parents=True)
-    (at / "agents" / "__init__.py").touch()
+    for name in ("__init__.py", "question_model.py", "answer_model.py"):
+        (at / "agents" / name).touch()
     for name in ("question_agent.py", "answer_agent.py"):
         (at / "agents" / name).write_text(dedent(READ_OPTIONS) + dedent(ROW) + dedent(ask))
     # Not this one, which may find an installed agents package where a submission has none any more.
@@ -361,6 +364,32 @@ def test_where_no_sandbox_can_be_had_one_line_says_so():
         line = LACKING[kind].format(name="them")
         assert line.count("\n") == 0
         assert "them" in line
+
+
+def without_namespaces() -> None:
+    """In a child before it starts: root is kept from what namespaces need, as it is in most containers."""
+    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0) == 0
+
+
+@needs_root
+@pytest.mark.parametrize("command", ["play", "doctor"])
+def test_a_command_says_in_one_line_what_its_sandbox_lacks(open_folder, word_counter, command):
+    submission(open_folder / "team", "write([row(1)] if options.num_questions else [{'answer': 'B'}])", "none")
+    arguments = {
+        "play": ["--home", "team", "--away", "always-a", "--questions", "1", "--log", "log.jsonl"],
+        "doctor": ["team", "--sizes", "1", "--json"],
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "aiac", command, *arguments[command], "--tokenizer", word_counter],
+        cwd=open_folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        preexec_fn=without_namespaces,
+    )
+    said = [line for line in ran.stdout.splitlines() if "sandbox" in line]
+    assert any(LACKING[kind].format(name="team") in line for line in said for kind in ("user", "none")), ran
 
 
 def test_a_warden_that_is_killed_takes_the_command_with_it(open_folder, confinement):
