@@ -24,6 +24,7 @@ export function sentence(names, event) {
     case "match_resumed": return "The match goes on.";
     case "question_received": return `${place}question ${number} ${event.fault ? "missing: " + event.fault.detail : event.delivery}${time}.`;
     case "questions_filtered": return `${place}${event.survivors.length} questions pass the filter.`;
+    case "keys_shown": return `${place}${Object.keys(event.rest).length === 1 ? "a key is" : "keys are"} shown.`;
     case "answer_received": return `${place}answer ${number}${event.letter ? " " + event.letter : ""} ${event.outcome}${time}` +
       `${event.rule ? ": " + event.rule : ""}.`;
     case "key_judged": return `${place}key ${number} ${event.status} by ${event.by}.`;

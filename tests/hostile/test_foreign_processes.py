@@ -230,10 +230,16 @@ def test_a_root_referee_runs_submissions_as_another_user_and_keeps_the_files(ope
     team = submission(open_folder / "team", ask, confinement)
     (open_folder / "weights").touch()
     os.link(open_folder / "weights", open_folder / "team" / "weights")
+    (open_folder / "team" / "another's").touch()
+    os.chown(open_folder / "team" / "another's", 12_345, 12_345)
     user = user_of(open_folder / "team")
+    # A referee that was killed did not give the folder back.
+    os.chown(open_folder / "team", user, user)
+    os.chown(open_folder / "team" / "agents", user, user)
     assert found_by(team)[:2] == [user, user]
     assert user != user_of(open_folder / "other")
-    assert {path.stat().st_uid for path in (open_folder / "team").rglob("*")} == {0}
+    assert {path.stat().st_uid for path in (open_folder / "team").rglob("*")} == {0, 12_345}
+    assert (open_folder / "team" / "another's").stat().st_uid == 12_345
 
 
 @needs_root

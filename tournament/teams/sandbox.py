@@ -103,18 +103,21 @@ def user_of(folder: Path) -> int:
 def given_to(user: int | None, *folders: Path) -> Iterator[None]:
     """Make ``folders`` the user's own for a while, then give them back. Links are not followed; None does nothing.
 
-    A file with more than one name stays as it is: its other name may be in a cache of models.
+    What belongs to neither the folder's owner nor this user stays as it is. So does a file with more than one name: its
+    other name may be in a cache of models.
     """
     owners = {}
     try:
         if user is not None:
             for folder in folders:
-                owners[folder] = folder.stat().st_uid, folder.stat().st_gid
-                _chown(folder, user, user)
+                owner, group = folder.stat().st_uid, folder.stat().st_gid
+                # Still the user's after a referee that was killed.
+                owners[folder] = (owner, group) if owner != user else (os.geteuid(), os.getegid())
+                _chown(folder, user, user, of={owner, os.geteuid()})
         yield
     finally:
         for folder, (owner, group) in owners.items():
-            _chown(folder, owner, group, of=user)
+            _chown(folder, owner, group, of={user})
 
 
 @cache
@@ -163,13 +166,13 @@ def _gpu_groups() -> tuple[int, ...]:
     return tuple(sorted(found - {0}))
 
 
-def _chown(folder: Path, user: int, group: int, of: int | None = None) -> None:
-    """Change the owner of everything in ``folder``, or of what belongs to ``of``. No process of ``of`` runs now."""
+def _chown(folder: Path, user: int, group: int, of: set[int | None]) -> None:
+    """Change the owner of what belongs to ``of`` in ``folder``. No process of the submission runs now."""
     waiting = [folder]
     while waiting:
         inside = waiting.pop()
         with suppress(OSError):
-            if of is None or inside.stat(follow_symlinks=False).st_uid == of:
+            if inside.stat(follow_symlinks=False).st_uid in of:
                 os.chown(inside, user, group, follow_symlinks=False)
             with os.scandir(inside) as entries:
                 for entry in entries:
@@ -177,5 +180,5 @@ def _chown(folder: Path, user: int, group: int, of: int | None = None) -> None:
                         waiting += [Path(entry.path)] if entry.name != ".venv" else []
                         continue
                     status = entry.stat(follow_symlinks=False)
-                    if status.st_nlink == 1 and (of is None or status.st_uid == of):
+                    if status.st_nlink == 1 and status.st_uid in of:
                         os.chown(entry.path, user, group, follow_symlinks=False)
