@@ -398,6 +398,28 @@ def test_a_command_says_in_one_line_what_its_sandbox_lacks(open_folder, word_cou
     assert any(LACKING[kind].format(name="team") in line for line in said for kind in ("user", "none")), ran
 
 
+@needs_root
+def test_another_user_is_only_taken_where_it_reaches_the_folder(open_folder):
+    python = reachable_python()
+    if python is None:
+        pytest.skip("no interpreter for everyone")
+    for name in ("closed", "open"):
+        (open_folder / name / "team").mkdir(parents=True)
+    (open_folder / "closed").chmod(0o700)
+    program = f"""
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, {str(ROOT)!r})
+    from tournament.teams.confinement import best_confinement
+    print(*[best_confinement(Path({str(open_folder)!r}) / name / "team") for name in ("closed", "open")])
+    """
+    ran = subprocess.run(
+        [python, "-B", "-c", dedent(program)],
+        capture_output=True, text=True, timeout=LIMIT_S, preexec_fn=without_namespaces,
+    )  # fmt: skip
+    assert ran.stdout == "none user\n", ran
+
+
 def test_a_warden_that_is_killed_takes_the_command_with_it(open_folder, confinement):
     """Whoever kills it (the machine, for want of memory): the command does not go on unwatched."""
     mark = ["sleep", f"3603.{os.getpid()}"]

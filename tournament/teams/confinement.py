@@ -13,7 +13,8 @@ from tournament.teams.sandbox import CONFINEMENTS, Confinement, given_to, order_
 
 TRIAL_S = 20.0
 """Bounds one trial: starting an interpreter that does nothing takes 0.1 s, longer on a busy machine."""
-TRIAL = (sys.executable, "-I", "-S", "-c", "pass")
+TRIAL = (sys.executable, "-I", "-S", "-c", "import os; os.stat(os.getcwd())")
+"""Fails where another user cannot reach the interpreter, or the folder by its whole path."""
 
 LACKING: dict[Confinement, str] = {
     "apart": "",
