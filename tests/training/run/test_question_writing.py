@@ -22,6 +22,7 @@ from agents.asking.writing_prompt import question_schema
 from agents.core.edition import DEFAULT_EDITION, load_edition
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import read_question
+from agents.core.topics import Topic
 from agents.engines.protocol import Generation
 from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.engine import TransformersEngine, load_model
@@ -56,7 +57,7 @@ def test_the_request_is_the_one_that_the_proposer_sends_to_a_trained_member() ->
     collator = QuestionCollator(PromptRenderer(engine.tokenizer), engine.tokenizer, end_id=0)
     topics = {json.dumps(name): name for name in topic_names("syllogism")}
     topic = next(name for quoted, name in topics.items() if quoted in written_question(PUZZLE)[0])
-    asyncio.run(ModelProposer(lambda: engine, EDITION, "writer").propose(topic, PUZZLE.level, 1))
+    asyncio.run(ModelProposer(lambda: engine, EDITION, "writer").propose(Topic(topic), PUZZLE.level, 1))
     assert engine.prompts == [collator.tokens(PUZZLE)[0]]
 
 
@@ -153,7 +154,7 @@ def test_the_proposer_writes_with_the_trained_adapter(trained: Path) -> None:
         engine = TransformersEngine.load(trained / "base", {"writer": trained / "ensemble" / "writer"}, dtype="float32")
         try:
             short = replace(EDITION, question_max_new_tokens=16)
-            return await ModelProposer(lambda: engine, short, "writer").propose("Syllogisms", "easy", 1)
+            return await ModelProposer(lambda: engine, short, "writer").propose(Topic("Syllogisms"), "easy", 1)
         finally:
             await engine.close()
 
