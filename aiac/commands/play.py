@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from puzzles.checking import ProofChecker
     from tournament.match.description import MatchDescription
-    from tournament.match.keys import KeyJudge
+    from tournament.match.key_judges import KeyJudge
     from tournament.match.scoreboard import Scoreboard
     from tournament.teams.opening import TeamOpener
     from tournament.teams.protocol import AnyTeam
@@ -147,7 +147,7 @@ def _write_report(board: Scoreboard, target: Path) -> None:
 
 
 def _judges(panel: str | None, opener: TeamOpener, checker: ProofChecker) -> list[KeyJudge]:
-    from tournament.match.keys import PanelJudge, ProofJudge, proved_letter
+    from tournament.match.key_judges import PanelJudge, ProofJudge, proved_letter
 
     judges: list[KeyJudge] = [ProofJudge(partial(proved_letter, proved_key=checker.proved_key))]
     if panel is not None:

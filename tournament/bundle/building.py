@@ -15,7 +15,7 @@ from agents.ensemble.base_model import FindModel
 from agents.models.store import disk_free, readable_bytes, require_room
 from agents.support.atomic_folder import staged_folder
 from agents.support.bundle import FILE_NAME, OUTPUTS, PROJECT_ROOT
-from tournament.bundle.content import FileContent, size_of, write_content
+from tournament.bundle.file_copy import FileContent, size_of, write_content
 from tournament.bundle.imports import ImportGraph, data_files, follow_imports
 from tournament.bundle.kit import kit_files
 from tournament.bundle.record import PackageRecord, Record, read_record, write_record

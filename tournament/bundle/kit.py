@@ -13,7 +13,7 @@ from pathlib import Path
 from agents.core.edition import Edition
 from agents.core.errors import FileError
 from agents.core.token_estimate import estimate_tokens
-from tournament.bundle.content import FileContent
+from tournament.bundle.file_copy import FileContent
 from tournament.teams.protocol import QuestionSpec, Row
 from tournament.teams.puzzle_source import MAX_DRAWS, PuzzleSource
 

@@ -14,7 +14,7 @@ from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.weights import verified_folders, verify_base
 from agents.models.catalogue import find_model
 from agents.support.bundle import ENSEMBLES, MODELS
-from tournament.bundle.content import FileContent
+from tournament.bundle.file_copy import FileContent
 from tournament.bundle.record import BaseRecord
 
 SUFFIXES = (".safetensors", ".json", ".jinja", ".model", ".txt")

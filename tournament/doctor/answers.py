@@ -9,7 +9,7 @@ from typing import Any
 from agents.core.rules import broken_answer_rule, score_answer
 from agents.core.schema import LETTERS
 from tournament.doctor.finding import MIN_FOR_LETTERS, Examination, Finding, judged, named, unchecked
-from tournament.match.scoring import unscored
+from tournament.match.answers import unscored
 from tournament.teams.protocol import Row
 from tournament.untrusted import parsed_row
 

@@ -10,7 +10,7 @@ from agents.core.rules import filter_answers, filter_questions
 from tournament.doctor.answers import answer_findings
 from tournament.doctor.finding import Examination, Finding, Say, judged, plural, unchecked
 from tournament.doctor.questions import question_findings
-from tournament.match.scoring import shown_to_answerer
+from tournament.match.answers import shown_to_answerer
 from tournament.teams.folder import ANSWERS, OUTPUTS, QUESTIONS, FolderTeam, read_regular
 from tournament.teams.process import MAX_OUTPUT_BYTES
 from tournament.teams.protocol import Batch

@@ -12,9 +12,9 @@ from tournament.doctor.client import ANSWER_TARGETS, ServiceClient
 from tournament.doctor.finding import Examination, Finding, Say, judged, named, plural, unchecked
 from tournament.doctor.questions import question_findings
 from tournament.doctor.robustness import alias_finding, burst_finding, malformed_finding, shapes_finding
+from tournament.match.answers import shown_to_answerer
 from tournament.match.context import Delivered, timed
 from tournament.match.innings import request_for
-from tournament.match.scoring import shown_to_answerer
 from tournament.teams.http import NO_SUCH_ROUTE, HttpTeam
 
 MAX_FAULTS = 3

@@ -11,10 +11,10 @@ from typing import Any
 
 from agents.core.edition import Edition
 from agents.core.rules import broken_question_rule, filter_questions
+from tournament.match.answers import MAX_TOPIC_CHARS, have_answered
 from tournament.match.context import MatchContext, run_event
 from tournament.match.events import Delivery, Event, InningsEnded, QuestionReceived, QuestionsFiltered
 from tournament.match.scoreboard import Innings
-from tournament.match.scoring import MAX_TOPIC_CHARS, have_answered
 from tournament.match.withholding import keys_shown, unknown
 from tournament.teams.protocol import AnyTeam, BatchTeam, Fault, QuestionSpec
 from tournament.untrusted import clip, kept_question, printable

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from agents.core.errors import FileError, InputError
 from agents.core.rules import filter_questions
+from tournament.match.answers import have_answered
 from tournament.match.context import MatchContext
 from tournament.match.events import SIDES, AnswerReceived, MatchEnded, MatchResumed, MatchStarted, Side, TieBreakAnswer
 from tournament.match.innings import MAX_QUESTIONS, end_innings, play_answers, play_questions
-from tournament.match.keys import KeyJudge, judge_keys
+from tournament.match.key_judges import KeyJudge, judge_keys
 from tournament.match.scoreboard import INNINGS, Scoreboard
-from tournament.match.scoring import have_answered
 from tournament.teams.protocol import AnyTeam, Row
 
 

@@ -7,7 +7,7 @@ from arena_fakes import FakeClock, Item, ScriptedFolder, ScriptedTeam, good_team
 
 from agents.core.errors import FileError, InputError
 from tournament.match.events import RunFinished
-from tournament.match.keys import KeyView, ProofJudge
+from tournament.match.key_judges import KeyView, ProofJudge
 from tournament.teams.protocol import Fault
 
 B = {"answer": "B"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arena_fakes import FakeClock, Item, ScriptedTeam, good_team, match_of, on_time, play, question
 
-from tournament.match.keys import ProofJudge
+from tournament.match.key_judges import ProofJudge
 from tournament.report.calibration import calibration
 from tournament.report.losses import losses
 from tournament.teams.protocol import Fault

@@ -8,7 +8,7 @@ import pytest
 from arena_fakes import FakeClock, Item, ScriptedFolder, ScriptedTeam, good_team, match_of, on_time, play, question
 
 from agents.core.errors import FileError
-from tournament.match.keys import KeyView
+from tournament.match.key_judges import KeyView
 from tournament.match.scoreboard import Scoreboard
 from tournament.report.page import render_report, summary
 from tournament.teams.protocol import Fault, TeamEntry

@@ -12,7 +12,7 @@ from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member
 from arena_fakes import FEBRUARY, FakeClock, count_words, good_team, match_of, play, question
 
 from agents.core.errors import FileError
-from tournament.match.keys import PanelJudge
+from tournament.match.key_judges import PanelJudge
 from tournament.teams.protocol import QuestionSpec, TeamFaultError
 from tournament.teams.question_file import FileSource, read_closed_set, read_rows
 from tournament.teams.reference import AlwaysFirst, ModelTeam, RandomLetter

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from agents.answering.answerer import Answerer
 from agents.core.deadline import Deadline
 from agents.core.schema import LETTERS, Question
+from tournament.match.answers import readable
 from tournament.match.context import MatchContext
 from tournament.match.events import KeyJudged, KeyStatus
 from tournament.match.scoreboard import Innings
-from tournament.match.scoring import readable
 from tournament.teams.protocol import AnyTeam, ItemTeam, Row
 
 PANEL_SECONDS = 120.0

@@ -8,7 +8,7 @@ import pytest
 
 from aiac.commands.shared import puzzle_source
 from puzzles.checking import ProofChecker
-from tournament.match.keys import proved_letter
+from tournament.match.key_judges import proved_letter
 from tournament.teams.protocol import QuestionSpec, Row
 
 

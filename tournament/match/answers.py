@@ -1,4 +1,4 @@
-"""Having questions answered, and what an edition makes of each answer."""
+"""Collect the answers of a team, and judge each by an edition's rules."""
 
 from __future__ import annotations
 
