@@ -86,12 +86,13 @@ class AAgent:
         )
 
     async def _one(self, prompt: str, deadline: Deadline, kwargs: dict[str, Any]) -> str:
-        question = find_question(prompt)
+        question = find_question(prompt, self.edition.choices)
         if question is not None:
             return await self._answer(question, deadline)
+        max_tokens = int(kwargs.get("max_new_tokens") or self.edition.answer_max_new_tokens)
         generation = await self._loaded.engine.generate(
-            self._renderer.generation(prompt),
-            max_tokens=int(kwargs.get("max_new_tokens") or self.edition.answer_max_new_tokens),
+            self._renderer.generation(prompt, room_for=max_tokens),
+            max_tokens=max_tokens,
             temperature=float(kwargs.get("temperature") or 0.0) if kwargs.get("do_sample", True) else 0.0,
             top_p=float(kwargs.get("top_p") or 1.0),
             seed=0,

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from agents.core.schema import KEY_FIELDS, LETTERS, MAX_CHOICE_CHARS, MAX_CHOICES, MAX_QUESTION_CHARS, MIN_CHOICES
+from agents.core.schema import KEY_FIELDS, LETTERS, MAX_CHOICES, MIN_CHOICES
 from service.middleware import OPEN_PATHS
 from service.problems import MEDIA_TYPE, Problem
 
@@ -43,18 +43,16 @@ def _problem(status: int) -> dict[str, Any]:
     return response
 
 
-def _text(limit: int) -> dict[str, Any]:
-    return {"type": "string", "minLength": 1, "maxLength": limit, "pattern": r"\S"}
-
+_TEXT = {"type": "string"}
 
 _CHOICES = {
-    "description": f"{MIN_CHOICES} to {MAX_CHOICES} distinct choices: a list, with or without letters in front of "
-    "them, or an object by letter.",
+    "description": f"{MIN_CHOICES} to {MAX_CHOICES} choices: a list, with or without letters in front of "
+    "them, or an object by letter. They may repeat; the first of equal ones is answered.",
     "anyOf": [
-        {"type": "array", "minItems": MIN_CHOICES, "maxItems": MAX_CHOICES, "items": _text(MAX_CHOICE_CHARS)},
+        {"type": "array", "minItems": MIN_CHOICES, "maxItems": MAX_CHOICES, "items": _TEXT},
         {
             "type": "object",
-            "properties": {letter: _text(MAX_CHOICE_CHARS) for letter in LETTERS},
+            "properties": dict.fromkeys(LETTERS, _TEXT),
             "required": list(LETTERS[:MIN_CHOICES]),
             "additionalProperties": False,
         },
@@ -66,7 +64,7 @@ _QUESTION = {
     "description": "A question. Fields that are not listed, an explanation above all, are left unread. The same as a "
     f"JSON string, or as a list of one, is taken too, and so is a key under {', '.join(KEY_FIELDS)}: it is not used.",
     "properties": {
-        "question": _text(MAX_QUESTION_CHARS),
+        "question": {**_TEXT, "description": "A very long text is read without its middle."},
         "choices": _CHOICES,
         "topic": {"description": "Left unread unless it is a string."},
     },

@@ -134,7 +134,7 @@ class Answerer:
             for reservation in reservations:
                 reservation.release()
         pooled = tally.pooling.current()
-        probabilities = pooled or self._manifest.answer_prior_for(len(question.choices))
+        probabilities = pooled or _shared(self._manifest.answer_prior_for(len(question.choices)), question.places)
         served = [member.name for member in self._manifest.members if member.weight > 0]
         silence = {name: LEFT_OUT if remaining_s and name not in plan.steps else LATE for name in weights}
         reports = [
@@ -179,6 +179,12 @@ class Answerer:
             logger.exception("member %s left out of an answer", name)
         finally:
             reservation.release()
+
+
+def _shared(prior: Sequence[float], places: Sequence[int]) -> list[float]:
+    """The prior with the shares of equal choices made equal."""
+    by_place = [[p for p, other in zip(prior, places, strict=True) if other == place] for place in places]
+    return [shares[0] if len(shares) == 1 else math.fsum(shares) / len(shares) for shares in by_place]
 
 
 def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[MemberReport], pooled: bool) -> str:

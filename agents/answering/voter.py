@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 
 from agents.core.manifest import Member
 from agents.core.permutation import Order, cyclic_orders
@@ -34,7 +35,8 @@ class Vote:
 class Voter:
     """Binds a member of a manifest to the engine (and adapter) that computes it.
 
-    Voters with the same ``engine`` share its queue.
+    Voters with the same ``engine`` share its queue. A member is asked about the distinct choices of a question; equal
+    choices share the probability of their text.
     """
 
     def __init__(self, member: Member, engine: Engine, renderer: PromptRenderer, adapter: str | None = None) -> None:
@@ -52,7 +54,7 @@ class Voter:
         """How many engine calls a complete vote takes: one an order for letters, one for cloze."""
         if self.member.method != "letter":
             return 1
-        n = len(question.choices)
+        n = len(set(question.choices))
         return n if self.member.orders is None else min(self.member.orders, n)
 
     async def votes(self, question: Question, steps: int | None = None) -> AsyncGenerator[Vote, None]:
@@ -60,11 +62,13 @@ class Voter:
 
         Raises as the engine does.
         """
+        asked, places = question.distinct(), question.places
         if self.member.method == "letter":
-            async for vote in self._letter_votes(question, steps):
-                yield vote
+            async with aclosing(self._letter_votes(asked, steps)) as votes:
+                async for vote in votes:
+                    yield _over_places(vote, places)
         else:
-            yield await self._cloze_vote(question)
+            yield _over_places(await self._cloze_vote(asked), places)
 
     async def complete_vote(self, question: Question) -> Vote:
         """The last of ``votes``: what the member says once all its steps are done. Raises as the engine does."""
@@ -104,9 +108,20 @@ class Voter:
             *(self.engine.continuation_logprobs(p.token_ids, p.continuations, self._adapter) for p in prompts)
         )
         scores = cloze_scores(
-            self.member.method, question.choices, conditional, unconditional[0] if unconditional else None
+            self.member.method, prompts[0].texts, conditional, unconditional[0] if unconditional else None
         )
         return self._vote(scores, 1, 1, any(prompt.truncated for prompt in prompts))
 
     def _vote(self, scores: list[float], done: int, total: int, truncated: bool) -> Vote:
         return Vote(scores, distribution(scores, self.member.temperature), done, total, truncated)
+
+
+def _over_places(vote: Vote, places: Sequence[int]) -> Vote:
+    """A vote on the distinct choices as one on all of them, of which ``places`` are the places there."""
+    if len(vote.scores) == len(places):
+        return vote
+    return replace(
+        vote,
+        scores=[vote.scores[place] for place in places],
+        probabilities=[vote.probabilities[place] / places.count(place) for place in places],
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agents.core.errors import QuestionError
-from agents.core.schema import Question, read_question
+from agents.core.schema import Question, read_sound_question
 from puzzles.puzzle import CHOICES
 
 MAX_PROMPT_CHARS = 50_000
@@ -56,7 +56,7 @@ def find_written_question(prompt: str) -> tuple[Question, str] | None:
     """A whole question with its key and explanation that a prompt quotes, to be repaired: the first there is."""
     for row in _without_objects(prompt[:MAX_PROMPT_CHARS])[1]:
         if _is_written(row):
-            question = read_question(row)
+            question = read_sound_question(row)
             explanation = row.get("explanation")
             return question, explanation if isinstance(explanation, str) else ""
     return None
@@ -70,7 +70,7 @@ def find_topic_field(prompt: str) -> str | None:
 
 def _is_written(row: dict[str, Any]) -> bool:
     try:
-        question = read_question(row)
+        question = read_sound_question(row)
     except QuestionError:
         return False
     return question.key is not None and len(question.choices) == CHOICES and any(map(str.isalnum, question.text))

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from agents.core.errors import QuestionError, describe
 
@@ -20,9 +20,13 @@ LETTERS = "ABCDEFGHIJ"
 MIN_CHOICES, MAX_CHOICES = 2, len(LETTERS)
 MAX_QUESTION_CHARS = 20_000
 MAX_CHOICE_CHARS = 4_000
+"""Bounds on texts that we ask or train on. Longer ones are answered: prompts read them without their middle."""
+MAX_LABELS = 8
+"""Labels in front of a choice that come off. Teams write two; a text of nothing but labels must not cost a square."""
 MAX_JSON_DEPTH = 8
 """Nesting of JSON-in-JSON and topic objects that is followed before a payload is refused."""
 
+DISTINCT_CHOICES = "distinct choices"
 CHOICE_FIELDS = ("choices", "options")
 KEY_FIELDS = ("answer", "expected_answer", "correct_answer", "expected_answer_letter", "answer_index")
 
@@ -39,6 +43,19 @@ class Question:
     choices: tuple[str, ...]
     topic: str = ""
     key: int | None = None
+
+    @property
+    def places(self) -> list[int]:
+        """For each choice, the place of its text among the distinct ones: 0, 1, 0 for "Ravi", "Mina", "Ravi"."""
+        known: dict[str, int] = {}
+        return [known.setdefault(choice, len(known)) for choice in self.choices]
+
+    def distinct(self) -> Question:
+        """The same question with every choice once; itself when none repeats."""
+        choices = tuple(dict.fromkeys(self.choices))
+        if len(choices) == len(self.choices):
+            return self
+        return replace(self, choices=choices, key=None if self.key is None else self.places[self.key])
 
     @property
     def key_letter(self) -> str | None:
@@ -77,6 +94,12 @@ class Answer:
         return {"answer": self.letter, "reasoning": self.reasoning}
 
 
+class ReadQuestion(Protocol):
+    """``read_question`` or a stricter reader."""
+
+    def __call__(self, raw: Any, *, topic: str) -> Question: ...
+
+
 @dataclass(frozen=True)
 class BrokenRow:
     """A row of a file or batch that is not a question, and the sentence that says why."""
@@ -87,8 +110,22 @@ class BrokenRow:
 def read_question(raw: Any, *, topic: str = "") -> Question:
     """One question from any shape in the field. ``topic`` is used when the row has none of its own.
 
-    Raises QuestionError: it names the field, what was found and what is expected.
+    Whatever can be answered is read: choices may repeat, and texts may be empty or long. ``read_sound_question`` is stricter.
+    Raises QuestionError for the rest: it names the field, what was found and what is expected.
     """
+    return _read(raw, topic, sound=False)
+
+
+def read_sound_question(raw: Any, *, topic: str = "") -> Question:
+    """A question fit to be asked or trained on. Raises QuestionError as ``read_question`` does, and for more.
+
+    Refused are also empty and overlong texts, and choices that repeat: the organisers' filter lets them through, so
+    they are answered, but they are neither asked nor trained on.
+    """
+    return _read(raw, topic, sound=True)
+
+
+def _read(raw: Any, topic: str, *, sound: bool) -> Question:
     for _ in range(2):  # a list of one JSON text is seen; nothing deeper is
         if isinstance(raw, str):
             raw = _parse_json(raw, field="question row")
@@ -97,8 +134,9 @@ def read_question(raw: Any, *, topic: str = "") -> Question:
     if not isinstance(raw, Mapping):
         raise QuestionError("question row", describe(raw), "an object with question and choices")
     text = _text(raw.get("question"), "question")
-    _check_length(text, "question", MAX_QUESTION_CHARS)
-    choices = _read_choices(raw)
+    if sound:
+        _check_text(text, "question", MAX_QUESTION_CHARS)
+    choices = _read_choices(raw, sound)
     own_topic = raw.get("topic")
     return Question(
         text=text,
@@ -108,17 +146,24 @@ def read_question(raw: Any, *, topic: str = "") -> Question:
     )
 
 
-def read_questions(payload: Any) -> list[Question | BrokenRow]:
-    """Every row of a payload, in its order; a row that cannot be read becomes a BrokenRow, the others are kept.
+def _check_text(text: str, field: str, limit: int) -> None:
+    if not text:
+        raise QuestionError(field, describe(text), "a non-empty string")
+    if len(text) > limit:
+        raise QuestionError(field, f"{len(text):,} characters", f"at most {limit:,}")
+
+
+def read_questions(payload: Any, read: ReadQuestion = read_question) -> list[Question | BrokenRow]:
+    """Every row of a payload, in its order; a row that ``read`` refuses becomes a BrokenRow, the others are kept.
 
     Raises QuestionError when the payload itself is not a container of rows.
     """
-    return [_read_row(raw, topic) for raw, topic in _rows(payload, topic="", depth=0)]
+    return [_read_row(raw, topic, read) for raw, topic in _rows(payload, topic="", depth=0)]
 
 
-def _read_row(raw: Any, topic: str) -> Question | BrokenRow:
+def _read_row(raw: Any, topic: str, read: ReadQuestion) -> Question | BrokenRow:
     try:
-        return read_question(raw, topic=topic)
+        return read(raw, topic=topic)
     except QuestionError as error:
         return BrokenRow(str(error))
 
@@ -129,7 +174,7 @@ def _rows(payload: Any, topic: str, depth: int) -> Iterator[tuple[Any, str]]:
     if isinstance(payload, str):
         yield from _rows(_parse_json(payload, field="questions"), topic, depth + 1)
     elif isinstance(payload, Mapping):
-        if "questions" in payload:
+        if "questions" in payload and "question" not in payload:
             yield from _rows(payload["questions"], topic, depth + 1)
         elif payload and "question" not in payload and all(isinstance(value, list) for value in payload.values()):
             for key, value in payload.items():
@@ -151,42 +196,40 @@ def _parse_json(text: str, *, field: str) -> Any:
 
 
 def _text(value: Any, field: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        found = "no such field" if value is None else describe(value)
-        raise QuestionError(field, found, "a non-empty string")
+    if not isinstance(value, str):
+        raise QuestionError(field, "no such field" if value is None else describe(value), "a non-empty string")
     if surrogate := _SURROGATE.search(value):
         raise QuestionError(field, f"a lone surrogate at character {surrogate.start()}", "valid Unicode text")
     return value.strip()
 
 
-def _check_length(text: str, field: str, limit: int) -> None:
-    if len(text) > limit:
-        raise QuestionError(field, f"{len(text):,} characters", f"at most {limit:,}")
-
-
-def _read_choices(raw: Mapping[str, Any]) -> tuple[str, ...]:
+def _read_choices(raw: Mapping[str, Any], sound: bool) -> tuple[str, ...]:
     field = next((name for name in CHOICE_FIELDS if name in raw), CHOICE_FIELDS[0])
     value = raw.get(field)
     counts = f"{MIN_CHOICES} to {MAX_CHOICES} choices"
+    if not isinstance(value, (list, Mapping)):
+        found = "no such field" if value is None else describe(value)
+        raise QuestionError(field, found, f"a list of {counts}, or an object of them by letter")
+    if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
+        raise QuestionError(field, f"{len(value)} choices", counts)
     if isinstance(value, Mapping):
         labels = [str(label).strip().upper() for label in value]
         if sorted(labels) != list(LETTERS[: len(labels)]):
             raise QuestionError(field, f"the keys {describe(', '.join(labels))}", "the letters A, B, C, … once each")
         value = [text for _, text in sorted(zip(labels, value.values(), strict=True), key=lambda pair: pair[0])]
-    if not isinstance(value, list):
-        found = "no such field" if value is None else describe(value)
-        raise QuestionError(field, found, f"a list of {counts}, or an object of them by letter")
-    if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
-        raise QuestionError(field, f"{len(value)} choices", counts)
     choices = strip_labels([_text(choice, f"{field}[{i}]") for i, choice in enumerate(value)])
-    for i, choice in enumerate(choices):
-        _check_length(choice, f"{field}[{i}]", MAX_CHOICE_CHARS)
-        if choice in choices[:i]:
-            first = choices.index(choice)
-            raise QuestionError(
-                f"{field}[{i}]", f"{describe(choice)} again, as in {field}[{first}]", "distinct choices"
-            )
+    if sound:
+        _check_choices(choices, field)
     return tuple(choices)
+
+
+def _check_choices(choices: Sequence[str], field: str) -> None:
+    for i, choice in enumerate(choices):
+        _check_text(choice, f"{field}[{i}]", MAX_CHOICE_CHARS)
+        first = choices.index(choice)
+        if first < i:
+            found = f"{describe(choice)} again, as in {field}[{first}]"
+            raise QuestionError(f"{field}[{i}]", found, DISTINCT_CHOICES)
 
 
 def strip_labels(choices: Sequence[str]) -> list[str]:
@@ -195,11 +238,14 @@ def strip_labels(choices: Sequence[str]) -> list[str]:
     ``["A) x", "B) y"]``, ``["A. x", "B. y"]`` and ``["A) A) x", "B) B) y"]`` all give ``["x", "y"]``. A letter is only
     taken for a label when every choice carries its own, or when it is written ``X)`` and is the letter of that place:
     so ``["A. Einstein", "Newton"]`` stays as it is, and of ``A) A`` the text ``A`` is left.
+
+    At most ``MAX_LABELS`` come off a choice.
     """
-    before: list[str] = []
     stripped = [choice.strip() for choice in choices]
-    while stripped != before:
+    for _ in range(MAX_LABELS):
         before, stripped = stripped, _strip_once(stripped)
+        if stripped == before:
+            break
     return stripped
 
 

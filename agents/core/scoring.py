@@ -44,15 +44,21 @@ def cloze_scores(
     conditional: Sequence[Sequence[float]],
     unconditional: Sequence[Sequence[float]] | None = None,
 ) -> list[float]:
-    """One score a choice from the log-probs of its tokens; ``unconditional`` is needed by ``cloze_pmi`` alone."""
+    """One score a choice from the log-probs of its tokens; ``unconditional`` is needed by ``cloze_pmi`` alone.
+
+    ``choices`` are the texts whose tokens these are. A choice without tokens gets the least of the others' scores.
+    """
     summed = [math.fsum(tokens) for tokens in conditional]
     if method == "cloze":
-        return summed
-    if method == "cloze_per_byte":
-        return [value / len(choice.encode()) for value, choice in zip(summed, choices, strict=True)]
-    if method == "cloze_pmi" and unconditional is not None:
-        return [value - math.fsum(tokens) for value, tokens in zip(summed, unconditional, strict=True)]
-    raise ValueError(f"{method} cannot be scored from these log-probabilities")
+        scores = summed
+    elif method == "cloze_per_byte":
+        scores = [value / max(len(choice.encode()), 1) for value, choice in zip(summed, choices, strict=True)]
+    elif method == "cloze_pmi" and unconditional is not None:
+        scores = [value - math.fsum(tokens) for value, tokens in zip(summed, unconditional, strict=True)]
+    else:
+        raise ValueError(f"{method} cannot be scored from these log-probabilities")
+    least = min((score for score, tokens in zip(scores, conditional, strict=True) if tokens), default=0.0)
+    return [score if tokens else least for score, tokens in zip(scores, conditional, strict=True)]
 
 
 def distribution(scores: Sequence[float], temperature: float = 1.0) -> list[float]:

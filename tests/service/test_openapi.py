@@ -14,7 +14,7 @@ from service.app import create_app
 from service.settings import Settings, load_settings
 
 load_all_checks()
-# That choices are distinct once their letters are off cannot be said in JSON Schema, so a body that fits may get a 422.
+# That no text holds a lone surrogate cannot be said in JSON Schema, so a body that fits may get a 422.
 # A question that is not ready by a deadline of a millisecond is a 503, which the document has: see below.
 EXCLUDED = [CHECKS.get_one(name) for name in ("positive_data_acceptance", "not_a_server_error")]
 

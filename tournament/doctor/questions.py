@@ -9,7 +9,7 @@ from typing import Any
 from agents.asking.similarity_index import question_id
 from agents.core.errors import QuestionError, describe
 from agents.core.rules import FILTER_FRACTION, broken_question_rule, count_question_tokens
-from agents.core.schema import LETTERS, Question, read_question, strip_labels
+from agents.core.schema import LETTERS, Question, read_sound_question, strip_labels
 from tournament.doctor.finding import MIN_FOR_LETTERS, Examination, Finding, judged, named, unchecked
 from tournament.teams.protocol import Row
 from tournament.untrusted import parsed_row
@@ -65,7 +65,7 @@ def _readable(valid: Mapping[int, Row]) -> Finding:
     unreadable: dict[int, str] = {}
     for place, row in valid.items():
         try:
-            read_question(row)
+            read_sound_question(row)
         except QuestionError as error:
             unreadable[place] = str(error)
     return judged(
@@ -109,7 +109,7 @@ def _duplicates(rows: Sequence[Row]) -> Finding:
 
 
 def _same_words(row: Row) -> str:
-    # Not by read_question: it refuses some rows that the filter lets through.
+    # Not by read_sound_question: it refuses some rows that the filter lets through.
     return question_id(Question(row["question"], tuple(strip_labels(row["choices"]))))
 
 

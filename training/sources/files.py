@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from agents.core.errors import FileError, QuestionError, file_errors
-from agents.core.schema import Question, read_questions
+from agents.core.schema import Question, read_questions, read_sound_question
 from training.sources.source import SPLITS, Dropped, SourceRow, Split, keyed_question
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
@@ -98,7 +98,7 @@ def _text(value: Any) -> str | None:
 
 def _json_rows(path: Path, source: str, split: Split) -> Iterator[SourceRow | Dropped]:
     try:
-        rows = read_questions("\n".join(_lines(path)))
+        rows = read_questions("\n".join(_lines(path)), read_sound_question)
     except QuestionError as error:
         raise FileError(str(path), error.found, error.expected) from None
     for index, row in enumerate(rows):

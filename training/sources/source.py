@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from agents.core.errors import QuestionError
-from agents.core.schema import CHOICE_FIELDS, MAX_CHOICES, MIN_CHOICES, Question, read_question
+from agents.core.schema import CHOICE_FIELDS, DISTINCT_CHOICES, MAX_CHOICES, MIN_CHOICES, Question, read_sound_question
 
 if TYPE_CHECKING:
     from training.sources.distractors import AnswerPool, OpenAnswer
@@ -117,9 +117,9 @@ def keyed_question(raw: RawRow, *, topic: str = "") -> Question | Dropped:
         few = len(choices) < MIN_CHOICES
         return Dropped(f"fewer than {MIN_CHOICES} choices" if few else f"more than {MAX_CHOICES} choices")
     try:
-        question = read_question(raw, topic=topic)
+        question = read_sound_question(raw, topic=topic)
     except QuestionError as error:
-        if error.expected == "distinct choices":
+        if error.expected == DISTINCT_CHOICES:
             return Dropped("repeated choices")
         return Dropped(f"{error.field.partition('[')[0]}: not {error.expected}")
     return Dropped("no key") if question.key is None else question

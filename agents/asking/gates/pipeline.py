@@ -17,7 +17,7 @@ from agents.asking.proposal import Draft, Gate, Proposal, RejectedError
 from agents.core.edition import Edition
 from agents.core.errors import QuestionError
 from agents.core.rules import CountTokens
-from agents.core.schema import read_question
+from agents.core.schema import read_sound_question
 from puzzles.puzzle import CHOICES
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def parse_draft(draft: Draft) -> Proposal:
         except (ValueError, RecursionError):
             raise RejectedError("not JSON") from None
     try:
-        question = read_question(row)
+        question = read_sound_question(row)
     except QuestionError as error:
         raise RejectedError(f"no {re.split(r'[^a-z ]', error.field)[0]} to read") from None
     if question.key is None:

@@ -56,13 +56,31 @@ def test_doubled_labels_come_off() -> None:
         f"Choices: {FOUR}\nQuestion: Which?",
         "Question: Which?\nChoices: A) red",
         "Question: Which?\nChoices: red, green",
-        "Question: Which?\nChoices: A) red B) red",
-        f"Question:\nChoices: {FOUR}",
         f"A Question: Which?\nChoices: {FOUR}",
     ],
 )
 def test_what_is_no_multiple_choice_question_is_none(text: str) -> None:
     assert find_question(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "choices"),
+    [
+        ("", FOUR, COLOURS),
+        ("Which?", "A) red B) red C) red D) blue", ("red", "red", "red", "blue")),
+        ("Which?", "A) red\n\nroses B) green C) blue D) grey", ("red\n\nroses", "green", "blue", "grey")),
+        ("Which?", "A) red B) green C) blue D) grey E) pink", ("red", "green", "blue", "grey E) pink")),
+        ("Which?", "A)  B)  C)  D) ", ("", "", "", "")),
+    ],
+)
+def test_with_a_number_so_many_choices_are_found(text: str, line: str, choices: tuple[str, ...]) -> None:
+    assert find_question(prompt(text, line), 4) == Question(text, choices)
+
+
+@pytest.mark.parametrize("line", ["Apple Banana Cherry Date", "a) red b) green c) blue d) grey", "A) red B) green", ""])
+def test_choices_without_their_labels_are_chosen_by_their_letters(line: str) -> None:
+    assert find_question(prompt("Which?", line), 4) == Question(f"Which?\nChoices: {line}".strip(), tuple("ABCD"))
+    assert find_question("Question: Write a haiku.", 4) is None
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from agents.core.edition import load_edition
 from agents.core.errors import QuestionError
 from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
-from agents.core.schema import Question, read_question
+from agents.core.schema import Question, read_sound_question
 from agents.core.topics import Topic
 from agents.engines.torch.engine import TransformersEngine
 
@@ -52,7 +52,7 @@ def test_what_the_real_model_writes_to_the_end_fits_the_schema_and_the_rest_is_n
         draft = await proposer.propose(Topic(topic), "easy", seed)
         assert isinstance(draft.row, str)
         try:
-            question = read_question(draft.row, topic=topic)
+            question = read_sound_question(draft.row, topic=topic)
         except QuestionError:
             return "not a question"
         assert is_valid(question_schema(EDITION), json.loads(draft.row))

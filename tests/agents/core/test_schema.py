@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents.core.errors import QuestionError
 from agents.core.schema import (
+    DISTINCT_CHOICES,
     LETTERS,
     MAX_CHOICE_CHARS,
     MAX_JSON_DEPTH,
@@ -21,6 +22,7 @@ from agents.core.schema import (
     key_index,
     read_question,
     read_questions,
+    read_sound_question,
     strip_labels,
 )
 
@@ -209,11 +211,9 @@ UNICODE = "valid Unicode text"
         ({}, "question", "no such field", TEXT),
         (without("question"), "question", "no such field", TEXT),
         (row(question=None), "question", "no such field", TEXT),
-        (row(question="   "), "question", "an empty string", TEXT),
         (row(question=5), "question", "int 5", TEXT),
         (row(question=["Which?"]), "question", "a list of 1", TEXT),
         (row(question="a\ud800b"), "question", "a lone surrogate at character 1", UNICODE),
-        (row(question="x" * 20_001), "question", "20,001 characters", f"at most {MAX_QUESTION_CHARS:,}"),
         (without("choices"), "choices", "no such field", CHOICES),
         (row(choices=None), "choices", "no such field", CHOICES),
         (row(choices="A) red B) green"), "choices", "'A) red B) green'", CHOICES),
@@ -226,13 +226,9 @@ UNICODE = "valid Unicode text"
         (row(choices={"A": "red", "C": "green"}), "choices", "the keys 'A, C'", BY_LETTER),
         (row(choices={"A": "red", "a": "green"}), "choices", "the keys 'A, A'", BY_LETTER),
         (row(choices={"1": "red", "2": "green"}), "choices", "the keys '1, 2'", BY_LETTER),
-        (row(choices=["red", " "]), "choices[1]", "an empty string", TEXT),
         (row(choices=["red", None]), "choices[1]", "no such field", TEXT),
         (row(choices=["red", 2]), "choices[1]", "int 2", TEXT),
         (row(choices=["\udfffred", "green"]), "choices[0]", "a lone surrogate at character 0", UNICODE),
-        (row(choices=["red", "x" * 4_001]), "choices[1]", "4,001 characters", f"at most {MAX_CHOICE_CHARS:,}"),
-        (row(choices=["red", "blue", "red"]), "choices[2]", "'red' again, as in choices[0]", "distinct choices"),
-        (row(choices=["A) red", "B) red"]), "choices[1]", "'red' again, as in choices[0]", "distinct choices"),
     ],
     ids=lambda value: ascii(value)[:40],
 )
@@ -241,6 +237,40 @@ def test_what_cannot_be_read_is_named(raw: Any, field: str, found: str, expected
         read_question(raw)
     assert (caught.value.field, caught.value.found, caught.value.expected) == (field, found, expected)
     assert str(caught.value) == f"{field}: found {found}; expected {expected}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "field", "found", "expected"),
+    [
+        (row(question="   "), "question", "an empty string", TEXT),
+        (row(question="x" * 20_001), "question", "20,001 characters", f"at most {MAX_QUESTION_CHARS:,}"),
+        (row(choices=["red", " "]), "choices[1]", "an empty string", TEXT),
+        (row(choices=["red", "x" * 4_001]), "choices[1]", "4,001 characters", f"at most {MAX_CHOICE_CHARS:,}"),
+        (row(choices=["red", "blue", "red"]), "choices[2]", "'red' again, as in choices[0]", "distinct choices"),
+        (row(choices=["A) red", "B) red"]), "choices[1]", "'red' again, as in choices[0]", "distinct choices"),
+        ({**without("choices"), "options": ["a", "a"]}, "options[1]", "'a' again, as in options[0]", DISTINCT_CHOICES),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_is_answered_may_be_too_poor_to_ask_or_to_train_on(
+    raw: Any, field: str, found: str, expected: str
+) -> None:
+    assert isinstance(read_question(raw), Question)
+    with pytest.raises(QuestionError) as caught:
+        read_sound_question(raw)
+    assert (caught.value.field, caught.value.found, caught.value.expected) == (field, found, expected)
+
+
+def test_equal_choices_are_one_choice_in_several_places() -> None:
+    question = read_question(row(choices=["A) red", "B) green", "C) red", "D) red"], answer="D"))
+    assert question.places == [0, 1, 0, 0]
+    assert question.distinct() == Question("Which?", ("red", "green"), topic="Colours", key=0)
+    assert question.key_letter == "D"
+    assert EXPECTED.distinct() is EXPECTED
+
+
+def test_a_question_with_a_list_of_questions_beside_it_is_itself() -> None:
+    assert read_questions({**row(), "questions": [1, 2]}) == [EXPECTED]
 
 
 @pytest.mark.parametrize(

@@ -110,8 +110,13 @@ def test_an_ensemble_that_hangs_answers_by_its_prior_before_the_limit(runner):
 
 def test_an_ensemble_that_cannot_read_a_question_says_so(runner):
     team = ModelTeam(SOURCE, answerer_on(ScriptedEngine(), letter_member("one")), runner, "ours", "ensemble")
-    with pytest.raises(TeamFaultError, match="distinct choices"):
-        team.answer(question(choices=["A) x", "B) x", "C) y", "D) z"]), LIMIT_S)
+    with pytest.raises(TeamFaultError, match="2 to 10 choices"):
+        team.answer(question(choices=["A) x"]), LIMIT_S)
+
+
+def test_an_ensemble_answers_a_question_whose_choices_repeat(runner):
+    team = ModelTeam(SOURCE, answerer_on(ScriptedEngine(), letter_member("one")), runner, "ours", "ensemble")
+    assert team.answer(question(choices=["A) x", "B) x", "C) x", "D) x"]), LIMIT_S)["answer"] == "A"
 
 
 @pytest.mark.parametrize(

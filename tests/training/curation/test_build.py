@@ -191,7 +191,8 @@ def test_model_difficulty_is_one_minus_the_probability_of_the_key(tmp_path: Path
         start = len(prompt.token_ids)
         scores.append(sum(float(logprobs[start + i - 1, token]) for i, token in enumerate(continuation)))
     expected = 1 - math.exp(scores[1]) / sum(map(math.exp, scores))
-    assert found == [pytest.approx(expected, abs=1e-4), 1.0]
+    assert found[0] == pytest.approx(expected, abs=1e-4)
+    assert 0 < found[1] < 1, "it is longer than the context, so it is read without its middle"
     assert told == [(2, 2)]
 
 
