@@ -9,15 +9,18 @@ import asyncio
 import json
 from typing import Any, overload
 
+from agents.answering.batch import BatchAnswerer
 from agents.answering.prompt_text import find_question
-from agents.core.deadline import Deadline, DeadlinePolicy
+from agents.core.deadline import DeadlinePolicy
 from agents.core.edition import load_edition
 from agents.core.prompts import PromptRenderer
-from agents.core.schema import Question
 from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
 from agents.ensemble.loading import LoadedEnsemble
 from agents.support.background_loop import BackgroundLoop
 from agents.support.model_file import Result, respond
+
+MAX_AT_A_TIME = 64
+"""Questions of a list that are answered at a time, where the engines are predicted to take so many."""
 
 
 class AAgent:
@@ -79,16 +82,19 @@ class AAgent:
     async def _respond(self, prompts: list[str], kwargs: dict[str, Any]) -> list[str]:
         policy = DeadlinePolicy(self.edition.answer_seconds)
         deadlines = [policy.from_now(place) for place in range(len(prompts))]
-        return list(
-            await asyncio.gather(
-                *(self._one(prompt, deadline, kwargs) for prompt, deadline in zip(prompts, deadlines, strict=True))
-            )
+        found = [find_question(prompt, self.edition.choices) for prompt in prompts]
+        asked = {place: question for place, question in enumerate(found) if question is not None}
+        answering = BatchAnswerer(self._loaded.answerer, MAX_AT_A_TIME).answer(
+            list(asked.values()), [deadlines[place] for place in asked]
         )
+        others = [place for place in range(len(prompts)) if place not in asked]
+        answers, *texts = await asyncio.gather(answering, *(self._generate(prompts[place], kwargs) for place in others))
+        by_place = dict(zip(others, texts, strict=True))
+        for place, answer in zip(asked, answers, strict=True):
+            by_place[place] = json.dumps(answer.result.answer.canonical(), ensure_ascii=False)
+        return [by_place[place] for place in range(len(prompts))]
 
-    async def _one(self, prompt: str, deadline: Deadline, kwargs: dict[str, Any]) -> str:
-        question = find_question(prompt, self.edition.choices)
-        if question is not None:
-            return await self._answer(question, deadline)
+    async def _generate(self, prompt: str, kwargs: dict[str, Any]) -> str:
         max_tokens = int(kwargs.get("max_new_tokens") or self.edition.answer_max_new_tokens)
         generation = await self._loaded.engine.generate(
             self._renderer.generation(prompt, room_for=max_tokens),
@@ -98,7 +104,3 @@ class AAgent:
             seed=0,
         )
         return self._loaded.engine.tokenizer.decode(generation.token_ids)
-
-    async def _answer(self, question: Question, deadline: Deadline) -> str:
-        result = await self._loaded.answerer.answer(question, deadline)
-        return json.dumps(result.answer.canonical(), ensure_ascii=False)

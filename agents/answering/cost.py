@@ -22,6 +22,7 @@ import time
 from dataclasses import dataclass, field
 
 from agents.core.deadline import Clock
+from agents.core.prompts import MAX_CHOICES_TOKENS, MAX_QUESTION_TOKENS
 from agents.core.schema import Question
 from agents.engines.protocol import Engine
 
@@ -31,6 +32,8 @@ TEMPLATE_CHARACTERS = 100
 Measured on two cores with SmolLM2-135M (cloze_pmi, 60 ARC and CODAH questions): seconds = 0.0009 * (characters + 64),
 which explains 79% of their variance; the median error is 11%, and 32% for a mean over steps of any length.
 """
+CHARS_A_TOKEN = 4
+"""Characters that a token of English text has, about."""
 MEMORY = 0.2
 """Weight of the newest window. A change of speed is followed within about ten windows."""
 SLOWEST, FASTEST = 4.0, 1 / 16
@@ -46,8 +49,13 @@ simulation, half as many full answers in the burst); too much, and one that does
 
 
 def size_of(question: Question) -> int:
-    """Characters that a step on ``question`` is taken to read. Costs are proportional to it."""
-    return TEMPLATE_CHARACTERS + len(question.text) + sum(map(len, question.choices))
+    """Characters that a step on ``question`` is taken to read. Costs are proportional to it.
+
+    Of very long texts a prompt leaves out the middle, so they count as what is left.
+    """
+    choices = sum(map(len, set(question.choices)))
+    text = min(len(question.text), MAX_QUESTION_TOKENS * CHARS_A_TOKEN)
+    return TEMPLATE_CHARACTERS + text + min(choices, MAX_CHOICES_TOKENS * CHARS_A_TOKEN)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.answering.answerer import Answerer, AnswerResult
+from agents.answering.batch import BatchAnswerer
 from agents.core.deadline import DeadlinePolicy
 from agents.core.edition import Edition
 from agents.core.errors import FileError, file_errors
@@ -53,25 +53,22 @@ async def answer_rows(
     batch_size: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> AnsweredFile:
-    """A result for every row that is a question, ``batch_size`` of them at a time.
+    """A result for every row that is a question, at most ``batch_size`` of them at a time.
 
-    Each question has the edition's seconds, less a margin, from the moment its turn comes.
+    Row i is due (i + 1) times the edition's seconds, less a margin, after the start.
     """
     started = time.perf_counter()
-    slots = asyncio.Semaphore(batch_size)
     policy = DeadlinePolicy(edition.answer_seconds)
-
-    async def one(row: Question | BrokenRow) -> AnswerResult | BrokenRow:
-        result: AnswerResult | BrokenRow = row if isinstance(row, BrokenRow) else await timed(row)
+    deadlines = [policy.from_now(place) for place in range(len(rows))]
+    questions = {place: row for place, row in enumerate(rows) if isinstance(row, Question)}
+    for _ in range(len(rows) - len(questions)):
         advance()
-        return result
-
-    async def timed(question: Question) -> AnswerResult:
-        async with slots:
-            return await answerer.answer(question, policy.from_now())
-
-    results = await asyncio.gather(*(one(row) for row in rows))
-    return AnsweredFile(list(results), time.perf_counter() - started)
+    answers = await BatchAnswerer(answerer, batch_size).answer(
+        list(questions.values()), [deadlines[place] for place in questions], lambda place, answer: advance()
+    )
+    by_place = dict(zip(questions, answers, strict=True))
+    results = [row if isinstance(row, BrokenRow) else by_place[place].result for place, row in enumerate(rows)]
+    return AnsweredFile(results, time.perf_counter() - started)
 
 
 def filtered_path(output: Path) -> Path:

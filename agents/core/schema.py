@@ -110,7 +110,8 @@ class BrokenRow:
 def read_question(raw: Any, *, topic: str = "") -> Question:
     """One question from any shape in the field. ``topic`` is used when the row has none of its own.
 
-    Whatever can be answered is read: choices may repeat, and texts may be empty or long. ``read_sound_question`` is stricter.
+    Whatever can be answered is read: choices may repeat, and texts may be empty or long. ``read_sound_question`` is
+    stricter.
     Raises QuestionError for the rest: it names the field, what was found and what is expected.
     """
     return _read(raw, topic, sound=False)

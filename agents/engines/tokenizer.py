@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ class ChatTokenizer:
 
     Text and markup are encoded by two tokenizers. ``split_special_tokens`` would not do: it still turns added tokens
     that are not marked special (Qwen's ``<tool_call>``) into control tokens, and it is a switch on a shared object. The
-    text encoder is a copy with every added token taken out, so no spelling of one can reach it.
+    text encoder is a copy with every added token taken out, and with the control tokens renamed in its vocabulary to
+    what no text can spell, so no spelling of one can reach it. The unknown token stays: it stands for unknown text.
     """
 
     def __init__(self, checkpoint: Path) -> None:
@@ -34,7 +36,11 @@ class ChatTokenizer:
             ) from None
         if not self.hf.chat_template:
             raise DamagedModelError(str(checkpoint), "no chat template", "an instruction-tuned model with one")
-        self._text = Tokenizer.from_str(json.dumps({**backend, "added_tokens": [], "post_processor": None}))
+        controls = control_tokens(backend, self.hf.all_special_tokens, str(self.hf.chat_template))
+        model = without_tokens(backend["model"], controls)
+        self._text = Tokenizer.from_str(
+            json.dumps({**backend, "added_tokens": [], "post_processor": None, "model": model})
+        )
 
     def encode_text(self, text: str) -> list[int]:
         return list(self._text.encode(text, add_special_tokens=False).ids)
@@ -47,3 +53,43 @@ class ChatTokenizer:
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
         return str(self.hf.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+
+
+def control_tokens(backend: Mapping[str, Any], special: Iterable[str], template: str) -> set[str]:
+    """The tokens that steer a model: the special ones, and added ones that the chat template writes.
+
+    Other added tokens, such as a tokenizer's runs of blanks, are ordinary text.
+    """
+    found = {str(token) for token in special}
+    for token in backend.get("added_tokens") or []:
+        content = token["content"]
+        if token.get("special") or (content.strip() and not content.isalnum() and content in template):
+            found.add(content)
+    return found
+
+
+def without_tokens(model: Mapping[str, Any], tokens: Collection[str]) -> dict[str, Any]:
+    """A tokenizer's model in which no text gives one of ``tokens``, but for the unknown token. Ids stay as they are.
+
+    Vocabularies of WordLevel, WordPiece and BPE map a text to its id; that of Unigram is a list of pairs.
+    """
+    vocabulary = model["vocab"]
+    unknown = model.get("unk_token")
+    renamed = {token: f"{secrets.token_hex(16)}{number}" for number, token in enumerate(tokens) if token != unknown}
+    if isinstance(vocabulary, list):
+        unknown_id = model.get("unk_id")
+        pieces = [
+            [piece if place == unknown_id else renamed.get(piece, piece), score]
+            for place, (piece, score) in enumerate(vocabulary)
+        ]
+        return {**model, "vocab": pieces}
+    changed = {**model, "vocab": {renamed.get(text, text): number for text, number in vocabulary.items()}}
+    if merges := model.get("merges"):
+        prefix = model.get("continuing_subword_prefix") or ""
+        pairs = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges]
+        changed["merges"] = [
+            merge
+            for merge, (left, right) in zip(merges, pairs, strict=True)
+            if not renamed.keys() & {left, right, left + right.removeprefix(prefix)}
+        ]
+    return changed

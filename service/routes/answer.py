@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agents.answering.answerer import AnswerResult
+from agents.answering.batch import BatchAnswer, BatchAnswerer
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import InputError, QuestionError
 from agents.core.schema import BrokenRow, Question, read_question, read_questions
@@ -108,23 +109,30 @@ class AnswerService:
                     "questions", f"{len(rows):,} questions", f"at most {limit:,} (AIAC_MAX_BATCH_QUESTIONS)"
                 )
         self.metrics.batch(len(rows))
-        places = asyncio.Semaphore(self.settings.batch_concurrency)
+        questions = {position: row for position, row in enumerate(rows) if isinstance(row, Question)}
+        broken = [(position, row) for position, row in enumerate(rows) if isinstance(row, BrokenRow)]
+        for _ in broken:
+            self.metrics.refused()
 
-        async def row(position: int, question: Question | BrokenRow) -> dict[str, Any] | None:
-            if isinstance(question, BrokenRow):
-                self.metrics.refused()
-                return None
-            deadline = timing.deadline(self.policy, position)
-            async with places:
-                answered = await self._answer(ensemble, question, timing, deadline)
-            return answered.to_json(detail)
+        async def ask(question: Question, deadline: Deadline) -> AnswerResult:
+            with self.admission.in_progress(), self.state.priorities.running(Priority.ANSWER):
+                return await ensemble.answerer.answer(question, deadline)
 
         async def all_rows() -> list[dict[str, Any] | None]:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(row(position, question)) for position, question in enumerate(rows)]
-            return [task.result() for task in tasks]
+            batch = BatchAnswerer(ensemble.answerer, self.settings.batch_concurrency, ask)
+            deadlines = [timing.deadline(self.policy, position) for position in questions]
+            found: list[dict[str, Any] | None] = [None] * len(rows)
+            positions = list(questions)
 
-        broken = [(position, row) for position, row in enumerate(rows) if isinstance(row, BrokenRow)]
+            def done(place: int, answer: BatchAnswer) -> None:
+                position, verdict = positions[place], answer.result
+                self.metrics.answered(verdict, timing.elapsed_s())
+                answered = Answered(questions[position], verdict, ensemble, timing, answer.deadline)
+                found[position] = answered.to_json(detail)
+
+            await batch.answer(list(questions.values()), deadlines, done)
+            return found
+
         return {
             "answers": await self._connected(request, all_rows()),
             "errors": [{"index": position, "detail": row.reason} for position, row in broken],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agents.engines.protocol import Generation
 from agents.engines.torch.structured import TokenConstraint
@@ -12,13 +12,17 @@ from agents.engines.torch.structured import TokenConstraint
 
 @dataclass(eq=False)
 class Row:
-    """A sequence to read. At position ``context + i`` the log-probs of ``targets[i]`` as the next token are wanted."""
+    """A sequence to read. At position ``context + i`` the log-probs of ``targets[i]`` as the next token are wanted.
+
+    A row that is read in pieces moves on: ``found`` holds the log-probs so far, ``context`` and ``targets`` the rest.
+    """
 
     job: ScoreJob
     index: int
     tokens: list[int]
     context: int
     targets: list[list[int]]
+    found: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(eq=False)

@@ -91,11 +91,12 @@ class TokenTree:
             run = child
         return position
 
-    def insert(self, tokens: Sequence[int], context: int) -> None:
+    def insert(self, tokens: Sequence[int], context: int, *, keep_all: bool = False) -> None:
         """Adds ``tokens``, with a boundary after the first ``context`` of them.
 
-        Runs of the context keep their keys and values after the batch. Those after it are computed anew even if they
-        were before, since a logit is wanted at each of their tokens and only keys and values are kept.
+        Runs of the context keep their keys and values after the batch, with ``keep_all`` those after it as well. Those
+        after it are computed anew even if they were before, since a logit is wanted at each of their tokens and only
+        keys and values are kept.
         """
         self._tick += 1
         run, position = self.root, 0
@@ -109,9 +110,9 @@ class TokenTree:
                 shared = min(_shared_length(child.tokens, tokens, position), stop - position)
                 if shared < len(child.tokens):
                     _split(child, shared)
-            if child.end <= context:
+            if child.end <= context or keep_all:
                 child.keep = True
-            else:
+            if child.end > context:
                 child.key_values = None
             child.last_used = self._tick
             run, position = child, child.end

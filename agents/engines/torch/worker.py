@@ -1,9 +1,9 @@
 """The one thread that runs a PyTorch model: batches of rows first, one token of a generation in between.
 
 Work arrives as jobs with a future each. A batch holds as many rows as fit a token budget, so that cancelling a future
-stops its work at the next batch; the budget follows the model's measured speed. A prompt longer than the budget is
-read in pieces. Generations advance a token at a time and only when no row waits: an answer is never late because a
-question is being written.
+stops its work at the next batch; the budget follows the model's measured speed. A row longer than the budget, prompt
+and continuation alike, is read in pieces, and a very long one lets the others go first between them. Generations
+advance a token at a time and only when no row waits: an answer is never late because a question is being written.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from agents.engines.torch.token_tree import TokenTree
 BATCH_SECONDS = 0.5
 """How long a batch should take: cancelled work goes on for no longer. Longer ones save a little time."""
 MIN_BATCH_TOKENS, MAX_BATCH_TOKENS = 64, 1024
+LONG_ROW_TOKENS = 256
+"""From so many tokens left to compute a row goes behind the others after each piece. Honest questions have fewer."""
 GATHER_SECONDS = 0.001
 """How long to wait for more rows after the first: the members of an ensemble ask within a millisecond."""
 
@@ -35,6 +37,8 @@ class WorkerCounters:
     """What the worker has done since it started; read by tests."""
 
     batches: int = 0
+    largest_batch: int = 0
+    """Most tokens that one batch computed."""
     computed_tokens: int = 0
     reused_tokens: int = 0
     requested_tokens: int = 0
@@ -150,14 +154,17 @@ class TorchWorker:
         slot = self._slots[batch[0].job.adapter]
         started = time.perf_counter()
         try:
-            if len(batch) == 1 and (piece := self._first_piece(slot, batch[0])):
-                n_fresh = self._compute(slot, [(piece, len(piece), [])])[1]
+            if len(batch) == 1 and (left := self._tokens_left(slot, batch[0])) > self.batch_tokens:
+                n_fresh = self._read_piece(slot, batch[0], len(batch[0].tokens) - left + self.batch_tokens)
                 with self._changed:
-                    self._rows.appendleft(batch[0])
+                    if left - self.batch_tokens > LONG_ROW_TOKENS:
+                        self._rows.append(batch[0])
+                    else:
+                        self._rows.appendleft(batch[0])
             else:
                 results, n_fresh = self._compute(slot, [(row.tokens, row.context, row.targets) for row in batch])
                 for row, result in zip(batch, results, strict=True):
-                    row.job.results[row.index] = result
+                    row.job.results[row.index] = [*row.found, *result]
                     row.job.waiting -= 1
                     if row.job.waiting == 0:
                         _succeed(row.job.future, row.job.results)
@@ -167,12 +174,19 @@ class TorchWorker:
             return
         self._adapt(n_fresh, time.perf_counter() - started)
 
-    def _first_piece(self, slot: _Slot, row: Row) -> list[int]:
-        """The next part of a context too long for one batch, or nothing when the rest fits."""
-        known = slot.tree.cached_length(row.tokens[: row.context])
-        if row.context - known <= self.batch_tokens:
-            return []
-        return row.tokens[: known + self.batch_tokens]
+    def _tokens_left(self, slot: _Slot, row: Row) -> int:
+        """How many tokens of a row are still to compute."""
+        return len(row.tokens) - slot.tree.cached_length(row.tokens[: row.context])
+
+    def _read_piece(self, slot: _Slot, row: Row, stop: int) -> int:
+        """Computes a row up to the token ``stop`` and moves it on; returns the tokens computed."""
+        context = min(row.context, stop)
+        ready = stop - context
+        results, n_fresh = self._compute(slot, [(row.tokens[:stop], context, row.targets[:ready])], keep_all=True)
+        row.found += results[0]
+        row.targets = row.targets[ready:]
+        row.context = max(row.context, stop)
+        return n_fresh
 
     def _adapt(self, n_tokens: int, seconds: float) -> None:
         """Moves the budget towards BATCH_SECONDS worth of tokens. Small batches, all fixed costs, are no guide."""
@@ -181,14 +195,14 @@ class TorchWorker:
             self.batch_tokens = int(min(max((self.batch_tokens + target) / 2, MIN_BATCH_TOKENS), MAX_BATCH_TOKENS))
 
     def _compute(
-        self, slot: _Slot, rows: Sequence[tuple[list[int], int, list[list[int]]]]
+        self, slot: _Slot, rows: Sequence[tuple[list[int], int, list[list[int]]]], *, keep_all: bool = False
     ) -> tuple[list[list[list[float]]], int]:
         """One forward pass over the rows as a tree: the log-probs of each row's targets, and the tokens computed."""
         import torch
 
         tree = slot.tree
         for tokens, context, _ in rows:
-            tree.insert(tokens, context)
+            tree.insert(tokens, context, keep_all=keep_all)
         paths = [tree.path(tokens) for tokens, _, _ in rows]
         layout = tree.layout(paths)
         wanted = [
@@ -210,9 +224,11 @@ class TorchWorker:
                 index = torch.tensor(flat, device=logits.device)
                 normaliser = logits.logsumexp(-1)
                 values = iter((logits[index[:, 0], index[:, 1]] - normaliser[index[:, 0]]).tolist())
-        tree.prune(self._cache_tokens)
+        # What was read of a row in pieces stays, however small the cache: it would be read again and again.
+        tree.prune(max(self._cache_tokens, len(rows[0][0])) if keep_all else self._cache_tokens)
         self.counters.batches += 1
         self.counters.computed_tokens += layout.n_fresh
+        self.counters.largest_batch = max(self.counters.largest_batch, layout.n_fresh)
         self.counters.reused_tokens += layout.n_cached
         self.counters.requested_tokens += sum(len(tokens) for tokens, _, _ in rows)
         return [[[next(values) for _ in c] for c in targets] for _, _, targets in rows], layout.n_fresh

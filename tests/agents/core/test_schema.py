@@ -252,9 +252,7 @@ def test_what_cannot_be_read_is_named(raw: Any, field: str, found: str, expected
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_what_is_answered_may_be_too_poor_to_ask_or_to_train_on(
-    raw: Any, field: str, found: str, expected: str
-) -> None:
+def test_what_is_answered_may_be_too_poor_to_ask(raw: Any, field: str, found: str, expected: str) -> None:
     assert isinstance(read_question(raw), Question)
     with pytest.raises(QuestionError) as caught:
         read_sound_question(raw)

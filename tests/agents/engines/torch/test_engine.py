@@ -14,7 +14,7 @@ from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 from agents.core.errors import DamagedModelError, EngineError, PromptTooLongError
 from agents.engines.torch.engine import TransformersEngine
 from agents.engines.torch.jobs import GenerateJob
-from agents.engines.torch.worker import TorchWorker
+from agents.engines.torch.worker import MAX_BATCH_TOKENS, TorchWorker
 from training.support.plain_model import plain_logprobs, plain_model
 
 PROMPT = list(range(5, 45))
@@ -101,6 +101,31 @@ def test_a_prompt_longer_than_a_batch_is_read_in_pieces(engine, plain):
     assert engine.counters.batches > 1
     last = plain_logprobs(plain, prompt)[-1]
     assert found == pytest.approx([float(last[1]), float(last[2])], abs=1e-4)
+
+
+def test_a_continuation_longer_than_a_batch_is_read_in_pieces(engine, plain):
+    long = [i * 7 % 250 for i in range(1900)]
+    found = asyncio.run(engine.continuation_logprobs(PROMPT, [long, [3, 4]]))
+    assert engine.counters.batches > 2
+    assert 0 < engine.counters.largest_batch <= MAX_BATCH_TOKENS
+    assert flat(found) == pytest.approx(flat(expected_continuations(plain, PROMPT, [long, [3, 4]])), abs=1e-3)
+
+
+def test_short_rows_go_before_the_rest_of_a_long_one(plain):
+    model = HeldModel(plain)
+    worker = TorchWorker({None: model}, cache_tokens=64)
+    long = [i % 250 for i in range(1500)]
+    first = worker.score(None, [(long, 20, [[token] for token in long[20:]])])
+    assert model.entered.wait(timeout=30)
+    ended = []
+    first.add_done_callback(lambda future: ended.append("long"))
+    for number in range(4):
+        short = worker.score(None, [([number, 2, 3], 2, [[1]])])
+        short.add_done_callback(lambda future: ended.append("short"))
+    model.release.set()
+    assert len(first.result(timeout=60)[0]) == len(long) - 20
+    assert ended == ["short"] * 4 + ["long"]
+    worker.close()
 
 
 def test_a_small_cache_forgets_and_stays_right(checkpoint, plain):
