@@ -17,6 +17,7 @@ from agents.core.prompts import PromptRenderer
 from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
 from agents.ensemble.loading import LoadedEnsemble
 from agents.support.background_loop import BackgroundLoop
+from agents.support.concurrency import run_together
 from agents.support.model_file import Result, respond
 
 MAX_AT_A_TIME = 64
@@ -84,11 +85,12 @@ class AAgent:
         deadlines = [policy.from_now(place) for place in range(len(prompts))]
         found = [find_question(prompt, self.edition.choices) for prompt in prompts]
         asked = {place: question for place, question in enumerate(found) if question is not None}
-        answering = BatchAnswerer(self._loaded.answerer, MAX_AT_A_TIME).answer(
-            list(asked.values()), [deadlines[place] for place in asked]
-        )
+        batch = BatchAnswerer(self._loaded.answerer, MAX_AT_A_TIME)
         others = [place for place in range(len(prompts)) if place not in asked]
-        answers, *texts = await asyncio.gather(answering, *(self._generate(prompts[place], kwargs) for place in others))
+        answers, texts = await asyncio.gather(
+            batch.answer(list(asked.values()), [deadlines[place] for place in asked]),
+            run_together(self._generate(prompts[place], kwargs) for place in others),
+        )
         by_place = dict(zip(others, texts, strict=True))
         for place, answer in zip(asked, answers, strict=True):
             by_place[place] = json.dumps(answer.result.answer.canonical(), ensure_ascii=False)

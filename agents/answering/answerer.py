@@ -62,6 +62,21 @@ class AnswerResult:
     planned: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
+class _Spare:
+    """A member's work beyond the first member's for an answer: it makes room for a question that would get nothing."""
+
+    name: str
+    task: asyncio.Task[None]
+    reservation: Reservation
+    given_up: bool = False
+
+    def give_up(self) -> None:
+        self.given_up = not self.task.done()
+        self.task.cancel()
+        self.reservation.release()
+
+
 @dataclass
 class _Tally:
     pooling: AnytimePooling
@@ -80,6 +95,7 @@ class Answerer:
     def __init__(self, manifest: Manifest, voters: Sequence[Voter], costs: CostModel | None = None) -> None:
         self._manifest = manifest
         self._costs = costs or CostModel()
+        self._spares: list[_Spare] = []
         self.set_voters(voters)
 
     def set_voters(self, voters: Sequence[Voter]) -> None:
@@ -99,30 +115,47 @@ class Answerer:
         """Seconds until the slowest engine would be done with what is queued now, as predicted."""
         return self._costs.wait_s()
 
-    def shortfall_s(self, question: Question, deadline: Deadline) -> float:
+    def shortfall_s(self, question: Question, deadline: Deadline, *, spares: bool = True) -> float:
         """Seconds until at least one step of one member would fit before ``deadline``; 0 when it does now.
 
-        Also 0 when the deadline is over or there is no voter: waiting would not help.
+        With ``spares``, what other answers can spare counts as free. Also 0 when the deadline is over or there is no
+        voter: waiting would not help.
         """
-        return 0.0 if deadline.expired else self._planner.shortfall_s(question, deadline.remaining_s())
+        if deadline.expired:
+            return 0.0
+        spare = [one.reservation for one in self._spares] if spares else []
+        return self._planner.shortfall_s(question, deadline.remaining_s(), spare)
+
+    def forget_costs(self) -> None:
+        """Forgets what steps cost, such as after the first ones of an engine, which are slow. Nothing may be queued."""
+        self._costs.forget()
 
     async def answer(self, question: Question, deadline: Deadline) -> AnswerResult:
         """The pool's best letter when every member asked has voted, or at the deadline, whichever comes first.
 
-        Asked is what is predicted to fit: fewer orders or fewer members where not all does. With no vote at all the
+        Asked is what is predicted to fit: fewer orders or fewer members where not all does. Where nothing fits, other
+        answers give up all but one member on each engine, the latest answers first. With no vote at all the
         answer is the likeliest key by the manifest's prior. Both are flagged as degraded. Cancelling stops the members'
         work. What is asked is counted as queued before this first suspends.
         """
         started_s = time.perf_counter()
         planner, remaining_s = self._planner, deadline.remaining_s()
+        while self._spares and planner.shortfall_s(question, remaining_s) > 0:
+            self._spares.pop().give_up()
         plan = planner.plan(question, remaining_s)
         weights = {voter.member.name: voter.member.weight for voter in planner.voters}
         tally = _Tally(AnytimePooling(self._manifest.pooling, weights), started_s)
         tasks = []
-        reservations = []
-        for voter, reservation in planner.reserve(question, plan):
-            tasks.append(asyncio.create_task(self._follow(voter, question, reservation, tally)))
-            reservations.append(reservation)
+        spares = []
+        asked = list(planner.reserve(question, plan))
+        heaviest = {r.queue: voter for voter, r in sorted(asked, key=lambda pair: pair[0].member.weight)}
+        # The heaviest first: where the engine computes one step after the other, its vote comes first.
+        for voter, reservation in sorted(asked, key=lambda pair: pair[0] is not heaviest[pair[1].queue]):
+            task = asyncio.create_task(self._follow(voter, question, reservation, tally))
+            tasks.append(task)
+            if voter is not heaviest[reservation.queue]:
+                spares.append(_Spare(voter.member.name, task, reservation))
+        self._spares += spares
         try:
             if tasks:
                 timeout = None if deadline.at_s == float("inf") else deadline.remaining_s()
@@ -131,12 +164,15 @@ class Answerer:
             for task in tasks:
                 task.cancel()
             # Here too: the next question is planned before these tasks end, and one that never began would not do it.
-            for reservation in reservations:
+            for _, reservation in asked:
                 reservation.release()
+            self._spares = [spare for spare in self._spares if spare not in spares]
         pooled = tally.pooling.current()
         probabilities = pooled or _shared(self._manifest.answer_prior_for(len(question.choices)), question.places)
         served = [member.name for member in self._manifest.members if member.weight > 0]
-        silence = {name: LEFT_OUT if remaining_s and name not in plan.steps else LATE for name in weights}
+        given_up = {spare.name for spare in spares if spare.given_up}
+        steps = {name: count for name, count in plan.steps.items() if name not in given_up}
+        silence = {name: LEFT_OUT if remaining_s and name not in steps else LATE for name in weights}
         reports = [
             MemberReport(
                 name,
@@ -153,8 +189,8 @@ class Answerer:
             members=reports,
             elapsed_ms=(time.perf_counter() - started_s) * 1000,
             degraded=not reports or not all(report.complete and not report.truncated for report in reports),
-            rung=plan.kind,
-            planned=plan.steps,
+            rung="fewer members" if given_up else plan.kind,
+            planned=steps,
         )
 
     async def _follow(self, voter: Voter, question: Question, reservation: Reservation, tally: _Tally) -> None:

@@ -22,8 +22,8 @@ ROUNDS = 5
 """Rounds over what no member answered. Each costs a failing engine little; a slow one is stopped by the deadline."""
 PAUSE_S = 0.25
 """Before the second round in a row without a vote; doubled before each further one. An engine may come back."""
-LOOK_AGAIN_S = 0.5
-"""How long a question waits at most until it is looked at again: predictions change while the engines work."""
+LOOK_AGAIN_S = 0.05, 0.5
+"""How long a question waits, at least and at most, until it is looked at again: predictions change meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +110,18 @@ class BatchAnswerer:
         self, running: set[asyncio.Task[None]], question: Question, deadline: Deadline
     ) -> set[asyncio.Task[None]]:
         """Wait until ``question`` may be asked, or its deadline; returns what still runs."""
-        while running and not deadline.expired:
-            wait_s = self._answerer.shortfall_s(question, deadline)
-            if len(running) < self._size and wait_s <= 0:
-                break
+        while not deadline.expired:
             limit_s = deadline.remaining_s()
             if len(running) < self._size:
-                limit_s = min(limit_s, max(wait_s, LOOK_AGAIN_S))
-            running = await _next(running, limit_s)
+                # What other answers can spare is for single questions: a batch has time to wait.
+                wait_s = self._answerer.shortfall_s(question, deadline, spares=False)
+                if wait_s <= 0:
+                    break
+                limit_s = min(limit_s, max(wait_s, LOOK_AGAIN_S[0]), LOOK_AGAIN_S[1])
+            if running:
+                running = await _next(running, limit_s)
+            else:
+                await asyncio.sleep(limit_s)
         return running
 
 

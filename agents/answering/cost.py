@@ -90,6 +90,12 @@ class CostModel:
         kept = {id(engine) for engine in engines}
         self._queues = {key: queue for key, queue in self._queues.items() if key in kept}
 
+    def forget(self) -> None:
+        """Forgets what was measured. Nothing may be queued."""
+        self._members.clear()
+        for queue in self._queues.values():
+            queue.forget()
+
     def wait_s(self) -> float:
         """Seconds until the slowest engine would be done with what is queued now."""
         return max((queue.wait_s() for queue in self._queues.values()), default=0.0)
@@ -140,6 +146,10 @@ class EngineQueue:
         self._window = _Window(0.0, 0.0)
         self._busy_since_s = 0.0
         self._batch = 1
+
+    def forget(self) -> None:
+        """Forgets what the engine itself takes."""
+        self._overhead = _Estimate()
 
     def step_s(self, member: str, size: int) -> float:
         """Seconds that one more step adds to the queue; 0 until one of the member has been measured."""

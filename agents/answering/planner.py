@@ -70,11 +70,15 @@ class Planner:
         steps = {member: n for rung in chosen for member, n in rung.steps.items()}
         return VotePlan(kind if len(chosen) == len(self._groups) else "fewer members", steps)
 
-    def shortfall_s(self, question: Question, remaining_s: float) -> float:
-        """Seconds until the cheapest rung of some engine would fit into ``remaining_s``; 0 when one does now."""
+    def shortfall_s(self, question: Question, remaining_s: float, spare: Sequence[Reservation] = ()) -> float:
+        """Seconds until the cheapest rung of some engine would fit into ``remaining_s``; 0 when one does now.
+
+        What is reserved in ``spare`` counts as free.
+        """
         shortfall = float("inf")
         for queue, offers, ready_s in self._offers(question):
             step_s = best(offers).step_s
+            ready_s -= sum(queue.step_s(r.member, r.size * r.steps) for r in spare if r.queue is queue)
             missing_s = ready_s + step_s - SAFETY * remaining_s
             if missing_s <= 0 or queue.outstanding == 0:
                 return 0.0

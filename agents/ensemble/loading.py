@@ -21,12 +21,28 @@ from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
 from agents.ensemble.supervisor import EngineSupervisor
 from agents.ensemble.weights import verified_folders, verify_base
 from agents.support.bundle import PROJECT_ROOT
+from agents.support.concurrency import run_together
 
 logger = logging.getLogger(__name__)
 DEFAULT_ENSEMBLE = "starter"
 """What answers where nothing else is asked for."""
 
 WARM_UP = Question("Which of these is a colour?", ("Blue", "Seven", "Quickly", "Under"))
+TIMED = (
+    Question(
+        "Five friends sit in a row. Anna sits left of Ben, Cleo sits at the right end, and Dora sits between Ben and "
+        "Cleo. Evan does not sit next to Anna. Who sits in the middle?",
+        ("Anna", "Ben", "Dora", "Evan"),
+    ),
+    Question(
+        "Every painter is a singer, some singers are dancers, and no dancer is a teacher. Which of these statements "
+        "follows from the others in every case?",
+        ("Some painters are dancers", "Some singers are no teachers", "No singer teaches", "All dancers paint"),
+    ),
+)
+"""Of a usual length. The first answer of an engine takes up to four times as long as those after it, so what it took is
+forgotten, and predictions after the start rest on these two. They are asked together: one alone does not tell an engine
+that computes one step after the other from one that batches, and a burst then looks 20% shorter than it is."""
 
 
 class LoadedEnsemble:
@@ -123,6 +139,8 @@ async def load_ensemble(
             raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
         report("warming up")
         await answerer.answer(WARM_UP, Deadline.never())
+        answerer.forget_costs()
+        await run_together(answerer.answer(question, Deadline.never()) for question in TIMED)
     except BaseException:
         await loaded.close()
         raise

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from agent_fakes import CAPITAL, ScriptedEngine, answerer_on, letter_member, manifest_of
 from polling import until
-from simulation import measured_costs
+from simulation import QueueEngine, measured_costs, run_virtual
 
 from agents.answering.answerer import Answerer, AnswerResult, MemberReport
 from agents.answering.cost import CostModel, size_of
@@ -18,6 +18,7 @@ from agents.core.deadline import Deadline
 from agents.core.manifest import Member
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question, read_question
+from agents.ensemble.loading import TIMED, WARM_UP
 
 T = TypeVar("T")
 SHORT_S = 0.1
@@ -279,3 +280,61 @@ def test_nothing_stays_queued_after_an_answer_however_it_ends() -> None:
     run(work())
     assert engine.running == 0
     assert answerer.wait_s() == 0
+
+
+async def burst(count: int, members: int, step_s: float) -> list[AnswerResult]:
+    """What ``count`` questions at once get of an engine right after the warm-up, 5.5 s each."""
+    loop = asyncio.get_running_loop()
+    engine = QueueEngine(step_s)
+    named = [letter_member(f"m{i}", weight=1 / members) for i in range(members)]
+    renderer = PromptRenderer(engine.tokenizer)
+    voters = [Voter(member, engine, renderer, member.name) for member in named]
+    answerer = Answerer(manifest_of(*named), voters, CostModel(loop.time))
+    await answerer.answer(WARM_UP, Deadline(float("inf"), loop.time))
+    answerer.forget_costs()
+    await asyncio.gather(*(answerer.answer(question, Deadline(float("inf"), loop.time)) for question in TIMED))
+    deadline = Deadline(loop.time() + 5.5, loop.time)
+    verdicts = await asyncio.gather(*(answerer.answer(TIMED[0], deadline) for _ in range(count)))
+    assert loop.time() <= deadline.at_s
+    assert answerer.wait_s() == 0
+    return verdicts
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_burst_after_the_warm_up_is_answered_by_a_member_each(members: int) -> None:
+    verdicts = run_virtual(burst(20, members, 0.25))
+    assert all(any(report.vote for report in verdict.members) for verdict in verdicts)
+    if members > 1:
+        spared = [verdict for verdict in verdicts if verdict.rung == "fewer members"]
+        assert spared
+        assert all(sum(verdict.planned.values()) < members for verdict in spared)
+
+
+def test_without_need_no_member_is_given_up() -> None:
+    verdicts = run_virtual(burst(5, 3, 0.25))
+    assert all(verdict.rung == "full" and not verdict.degraded for verdict in verdicts)
+
+
+def test_equal_choices_share_their_probability_and_the_first_is_given() -> None:
+    question = Question("Which?", ("Rome", "Paris", "Rome", "Paris"))
+    verdict = answer(answerer_on(ScriptedEngine(knows={"one": "Paris"}), letter_member("one", orders=None)), question)
+    assert verdict.answer.letter == "B"
+    assert verdict.probabilities == pytest.approx([0.15, 0.35, 0.15, 0.35])
+    assert report_of(verdict, "one").complete
+
+
+@pytest.mark.parametrize("hanging", [set(), {"one"}])
+def test_where_all_choices_are_equal_the_first_is_given(hanging: set[str | None]) -> None:
+    answerer = answerer_on(ScriptedEngine(hanging=hanging), letter_member("one"))
+    verdict = answer(answerer, Question("Which?", ("x",) * 4), Deadline.after(SHORT_S) if hanging else None)
+    assert (verdict.answer.letter, verdict.probabilities) == ("A", pytest.approx([0.25] * 4))
+
+
+@pytest.mark.parametrize("method", ["letter", "cloze", "cloze_per_byte", "cloze_pmi"])
+def test_empty_choices_are_the_least_likely_ones(method: Any) -> None:
+    engine = ScriptedEngine(knows={"one": "Rome"})
+    member = Member(name="one", method=method, weight=1)
+    verdict = answer(answerer_on(engine, member), Question("", ("", "Rome", "", "Paris")))
+    assert all(0 <= share <= 1 for share in verdict.probabilities)
+    if method != "cloze_pmi":
+        assert verdict.answer.letter == "B"

@@ -52,7 +52,7 @@ def test_so_many_questions_are_at_work_at_a_time(batch_size: int) -> None:
         async def next_token_logprobs(self, *arguments: Any) -> list[float]:
             self.running += 1
             self.most_running = max(self.most_running, self.running)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.05)
             self.running -= 1
             return [-1.0] * 4
 
