@@ -48,11 +48,16 @@ def test_a_broken_row_is_null_in_its_place() -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 3, 20])
 def test_so_many_questions_are_at_work_at_a_time(batch_size: int) -> None:
+    enough = asyncio.Event()
+
     class Slow(ScriptedEngine):
         async def next_token_logprobs(self, *arguments: Any) -> list[float]:
             self.running += 1
             self.most_running = max(self.most_running, self.running)
-            await asyncio.sleep(0.05)
+            if self.running == min(batch_size, 9):
+                enough.set()
+            await enough.wait()
+            await asyncio.sleep(0)
             self.running -= 1
             return [-1.0] * 4
 
