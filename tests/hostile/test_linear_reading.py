@@ -11,12 +11,13 @@ from char_tokenizer import CharTokenizer
 
 from agents.answering.prompt_text import find_question, split_choices
 from agents.asking.prompt_text import find_request, find_topic_field, find_written_question
-from agents.asking.similarity import question_id, shingles, split_words
+from agents.asking.similarity_index import question_id, shingle_hashes
 from agents.core.edition import load_edition
 from agents.core.errors import InputError, QuestionError, describe
 from agents.core.prompts import PromptRenderer
 from agents.core.rules import broken_answer_rule, broken_question_rule, clip_words
 from agents.core.schema import Question, key_index, read_question, read_questions, strip_labels
+from agents.core.text_similarity import split_words
 from agents.core.topics import families_of, find_topic, read_topics
 from tournament.untrusted import clip, printable
 
@@ -58,7 +59,7 @@ READERS: dict[str, Work] = {
     "find_written_question": find_written_question,
     "find_topic_field": find_topic_field,
     "split_words": split_words,
-    "shingles": lambda text: shingles(Question(text, ("a", "b"))),
+    "shingle_hashes": lambda text: shingle_hashes(Question(text, ("a", "b"))),
     "question_id": lambda text: question_id(Question(text, ("a", "b"))),
     "broken_question_rule": lambda text: broken_question_rule({**readable(text), "answer": text}, len, EDITION),
     "broken_answer_rule": lambda text: broken_answer_rule({"answer": text, "reasoning": text}, len, EDITION),
