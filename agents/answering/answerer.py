@@ -74,7 +74,7 @@ class _Spare:
     def give_up(self) -> None:
         self.given_up = not self.task.done()
         self.task.cancel()
-        self.reservation.release()
+        self.reservation.withdraw()
 
 
 @dataclass

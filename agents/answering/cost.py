@@ -122,6 +122,12 @@ class Reservation:
             self.queue.abandon(self.member, self.size)
         self.steps = 0
 
+    def withdraw(self) -> None:
+        """What has not been completed makes room for others, which says nothing of the engine's speed. Idempotent."""
+        for _ in range(self.steps):
+            self.queue.withdraw(self.member, self.size)
+        self.steps = 0
+
 
 @dataclass
 class _Window:
@@ -201,6 +207,10 @@ class EngineQueue:
             self._learn(self._window)
             self._raise_to(waiting, silent_s)
             self._window = _Window(now, now)
+        self._remove(member, size)
+
+    def withdraw(self, member: str, size: int) -> None:
+        """One step of ``member`` is not wanted any more. Called by its reservation."""
         self._remove(member, size)
 
     def _remove(self, member: str, size: int) -> None:
