@@ -14,8 +14,15 @@ from fastapi import FastAPI
 from agents.core.deadline import DeadlinePolicy
 from agents.core.edition import load_edition
 from service.admission import Admission, AdmissionMiddleware
+from service.hosts import AllowedHosts, HostMiddleware
 from service.metrics import Metrics
-from service.middleware import ArrivalMiddleware, BodyLimitMiddleware, KeyMiddleware
+from service.middleware import (
+    ArrivalMiddleware,
+    BodyLimitMiddleware,
+    DiscardMiddleware,
+    KeyMiddleware,
+    StopMiddleware,
+)
 from service.openapi import install_openapi
 from service.problems import install_handlers
 from service.questioner import make_questioner
@@ -98,5 +105,8 @@ def create_app(
     app.add_middleware(BodyLimitMiddleware, limit_bytes=limit_bytes)
     if settings.api_key is not None:
         app.add_middleware(KeyMiddleware, key=settings.api_key.get_secret_value())
+    app.add_middleware(HostMiddleware, allowed=AllowedHosts.of(settings))
+    app.add_middleware(DiscardMiddleware)
+    app.add_middleware(StopMiddleware, stopping=state.stopping)
     app.add_middleware(ArrivalMiddleware)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from fastapi import Depends, Header, Request
 from pydantic import WithJsonSchema
 
 from agents.core.deadline import Deadline, DeadlinePolicy
-from agents.core.errors import InputError, describe
+from agents.core.errors import InputError, LateBodyError, describe
 from service.middleware import arrived_s
 
 HEADER = "X-Deadline-Ms"
 MAX_DEADLINE_MS = 600_000
+LEAST_BODY_SECONDS = 1.0
+"""A body has this long even where a client allows less: its bytes follow the head's in milliseconds, if they follow."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,23 @@ async def request_time(
 ) -> RequestTime:
     """Read the header. Raises InputError that names it."""
     # A coroutine, though it waits for nothing: FastAPI runs a plain function on a thread, one of forty.
-    return RequestTime(arrived_s(request), None if header is None else _milliseconds(header))
+    # Spaces around a value are no part of it (RFC 9110, section 5.5); not every parser takes them away.
+    return RequestTime(arrived_s(request), None if header is None else _milliseconds(header.strip(" \t")))
 
 
 Timing = Annotated[RequestTime, Depends(request_time)]
 """For a route's parameter."""
+
+
+async def read_body(request: Request, timing: RequestTime, policy: DeadlinePolicy) -> bytes:
+    """Return the body of a request. Raises LateBodyError when it is not there by the deadline of one question."""
+    due_s = max(timing.deadline(policy).at_s, timing.arrived_s + LEAST_BODY_SECONDS)
+    try:
+        async with asyncio.timeout(due_s - time.monotonic()):
+            return await request.body()
+    except TimeoutError:
+        found = f"{timing.elapsed_s():.1f} s without the end of the body"
+        raise LateBodyError("body", found, f"all of it within {due_s - timing.arrived_s:.1f} s") from None
 
 
 def _milliseconds(header: str) -> int:

@@ -18,6 +18,7 @@ _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 _MEANINGS = {
     401: "The bearer key is missing or wrong.",
     404: "There is no such question, or match.",
+    408: "The body did not arrive in the time for one question.",
     413: "The body is over the limit.",
     422: "Something sent is wrong: the field, what was found and what is expected.",
     503: "Nothing can answer now (still loading, or loading failed), or more is queued than can be done in time.",

@@ -63,6 +63,13 @@ def problem_response(error: AiacError, scope: Scope, **extensions: Any) -> Respo
     return ProblemResponse({**content, **fields, **extensions}, outcome.http_status, headers)
 
 
+def problem_of_status(status: int, scope: Scope, detail: str | None = None) -> Response:
+    """The response for a status of HTTP that no error of ours stands for."""
+    known = HTTPStatus(status)
+    content = _problem("about:blank", known.phrase, known, detail or known.description or known.phrase, scope)
+    return ProblemResponse(content, known)
+
+
 def install_handlers(app: FastAPI) -> None:
     """Makes every error that leaves a route a problem: ours, FastAPI's, 404, 405, and what nobody expected."""
 

@@ -9,15 +9,22 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
 
 from agents.core.errors import InputError, system_reason
+from service.connections import MAX_HEAD_BYTES, BoundedProtocol, ConnectionLimits
 from service.settings import Settings
 from service.state import ServiceState
 
 MOST_OPEN_FILES = 65_536
+OTHER_FILES = 128
+"""Open files that are kept for what is no connection: the pool, logs, weights, and the engine's own."""
+CANCELLED_SECONDS = 2
+"""Bounds the time in which requests that the stop has cancelled send their 503."""
 
 
 def allow_open_files() -> None:
@@ -34,6 +41,16 @@ def allow_open_files() -> None:
     wanted = MOST_OPEN_FILES if most == resource.RLIM_INFINITY else min(most, MOST_OPEN_FILES)
     if allowed != resource.RLIM_INFINITY and allowed < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def connection_limit(wanted: int) -> int:
+    """``wanted``, or as many connections as this process may have open files for."""
+    try:
+        import resource
+    except ImportError:  # Not on Windows, which has no such limit.
+        return wanted
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if allowed == resource.RLIM_INFINITY else max(1, min(wanted, allowed - OTHER_FILES))
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
@@ -73,11 +90,16 @@ def base_url(host: str, port: int) -> str:
 
 
 async def run_server(
-    app: FastAPI, settings: Settings, reserved: socket.socket, on_ready: Callable[[], None]
+    app: FastAPI,
+    settings: Settings,
+    reserved: socket.socket,
+    on_ready: Callable[[], None],
+    limits: ConnectionLimits | None = None,
 ) -> ServiceState:
     """Serves until SIGINT, SIGTERM or a failed load; returns the app's state once all is closed.
 
-    Requests in flight get ``settings.grace_seconds``. ``on_ready`` is called once, when requests can be answered.
+    Requests in flight get ``settings.grace_seconds``, and 503 after them. ``limits`` go before the settings'.
+    ``on_ready`` is called once, when requests can be answered.
     Raises the error of a failed load, and InputError when something else listens on the port by now.
     """
     state: ServiceState = app.state.service
@@ -87,18 +109,23 @@ async def run_server(
         reserved.listen()
     except OSError as error:
         raise _bind_error(error, settings.host, port) from None
+    limits = limits or ConnectionLimits(connection_limit(settings.max_connections))
     server = _Server(
         uvicorn.Config(
             app,
+            # uvicorn asks for a class, and only calls it.
+            http=cast("type[BoundedProtocol]", partial(BoundedProtocol, limits=limits)),
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             lifespan="on",
             ws="none",
             access_log=False,
             log_config=None,
             log_level=settings.log_level,
             server_header=False,
-            timeout_graceful_shutdown=settings.grace_seconds,
+            timeout_graceful_shutdown=settings.grace_seconds + CANCELLED_SECONDS,
         ),
         state,
+        settings.grace_seconds,
     )
     watch = asyncio.create_task(_watch(server, state, on_ready))
     try:
@@ -121,9 +148,10 @@ async def _watch(server: _Server, state: ServiceState, on_ready: Callable[[], No
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, state: ServiceState) -> None:
+    def __init__(self, config: uvicorn.Config, state: ServiceState, grace_s: float) -> None:
         super().__init__(config)
         self._state = state
+        self._grace_s = grace_s
         self.listening = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -133,7 +161,16 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # The first thing: it waits for every response to end, and a live match's would not.
         self._state.stopping.set()
-        await super().shutdown(sockets=sockets)
+        cancelling = asyncio.get_running_loop().call_later(self._grace_s, self._cancel_requests)
+        try:
+            await super().shutdown(sockets=sockets)
+        finally:
+            cancelling.cancel()
+
+    def _cancel_requests(self) -> None:
+        """Before uvicorn does, which waits for nothing afterwards: ``StopMiddleware`` answers what is cancelled."""
+        for task in self.server_state.tasks:
+            task.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -38,6 +38,19 @@ class Settings(BaseSettings):
         description="Address to listen on. 0.0.0.0 lets other machines in: set AIAC_API_KEY with it.",
     )
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes any free one.")
+    allowed_hosts: str | None = Field(
+        None,
+        description="Host names that requests may name beside AIAC_HOST, this machine's own, localhost and every IP "
+        "address, separated by commas or spaces; * allows any. Not set, a service with a key allows any. It keeps "
+        "web pages from reaching the service under a name of their own. Pages at these names may use it too.",
+    )
+    max_connections: int = Field(
+        16_384,
+        ge=16,
+        le=1 << 20,
+        description="Most connections open at a time, below the system's limit on open files. More let larger bursts "
+        "in, and cost up to 100 kB each. Beyond it, the one that was idle for longest is closed, or a new one refused.",
+    )
     ensemble: str = Field(
         DEFAULT_ENSEMBLE,
         min_length=1,
@@ -94,6 +107,13 @@ class Settings(BaseSettings):
         le=1024,
         description="Questions of one batch answered at the same time. More keep a large engine busy; on a small one "
         "they only wait for each other, and for other requests.",
+    )
+    max_batches: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        description="Most batches in progress, of /answers and of /questions each; more are refused with Retry-After. "
+        "They share what single questions leave, so more of them only take longer each.",
     )
     question_pool: str | None = Field(
         None,

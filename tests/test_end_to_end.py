@@ -93,7 +93,7 @@ async def client_of(loaded: LoadedEnsemble) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(load_settings(**PATIENT), load)
     async with app.router.lifespan_context(app):
         await app.state.service.settled.wait()
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             yield client
 
 

@@ -4,7 +4,11 @@ AiacError
 ├── InputError            what somebody gave us is wrong: a field, a file, an option
 │   ├── QuestionError     ... inside a question
 │   ├── TooLargeError     ... a request body over the limit
+│   ├── LateBodyError     ... a request body that did not arrive in time
+│   ├── MediaTypeError    ... a body that a web page sent as something other than JSON
 │   ├── UnauthorizedError ... a missing or wrong key
+│   ├── ForeignOriginError ... a request of another site's page
+│   ├── UnknownHostError  ... a request for a host name that is not the service's
 │   ├── UnknownQuestionError  a question that was never served
 │   ├── UnknownMatchError  a match that has no event log here
 │   ├── FileError         ... a file or folder that cannot be read or written
@@ -52,6 +56,22 @@ class QuestionError(InputError):
 
 class TooLargeError(InputError):
     """A request body over the service's limit."""
+
+
+class LateBodyError(InputError):
+    """A request body that did not arrive in time."""
+
+
+class MediaTypeError(InputError):
+    """A body that a web page sent as something other than JSON."""
+
+
+class ForeignOriginError(InputError):
+    """A request that the page of another site made in a browser."""
+
+
+class UnknownHostError(InputError):
+    """A request for a host name that is not the service's."""
 
 
 class UnauthorizedError(InputError):
@@ -122,9 +142,13 @@ class ErrorCodes(NamedTuple):
 
 ERROR_CODES: dict[type[AiacError], ErrorCodes] = {
     UnauthorizedError: ErrorCodes(401, 2, "Unauthorized"),
+    ForeignOriginError: ErrorCodes(403, 2, "Foreign origin"),
     UnknownQuestionError: ErrorCodes(404, 2, "Unknown question"),
     UnknownMatchError: ErrorCodes(404, 2, "Unknown match"),
+    LateBodyError: ErrorCodes(408, 2, "Request timeout"),
     TooLargeError: ErrorCodes(413, 2, "Request too large"),
+    MediaTypeError: ErrorCodes(415, 2, "Unsupported media type"),
+    UnknownHostError: ErrorCodes(421, 2, "Unknown host"),
     InputError: ErrorCodes(422, 2, "Invalid input"),
     NotReadyError: ErrorCodes(503, 1, "Not ready"),
     BusyError: ErrorCodes(503, 1, "Busy"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from agents.answering.answerer import AnswerResult
+from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.batch import BatchAnswer, BatchAnswerer
 from agents.core.deadline import Deadline, DeadlinePolicy
 from agents.core.errors import InputError, QuestionError
@@ -20,7 +21,8 @@ from agents.ensemble.loading import LoadedEnsemble
 from agents.support.priority import Priority
 from service import schemas
 from service.admission import Admission, late_answer
-from service.deadlines import RequestTime, Timing
+from service.batches import BatchPlaces, BatchRows
+from service.deadlines import RequestTime, Timing, read_body
 from service.disconnect import while_connected
 from service.json_http import JsonResponse, parse_json
 from service.metrics import Metrics, refusals_counted
@@ -81,6 +83,8 @@ class AnswerService:
         self.policy = policy
         self.settings = settings
         self.admission = admission
+        self.batches = BatchPlaces(settings.max_batches, metrics.busy)
+        self.rows = BatchRows(policy.seconds / 2)
 
     async def one(self, request: Request, timing: RequestTime) -> Answered:
         """The answer to the question in a request's body.
@@ -89,20 +93,41 @@ class AnswerService:
         """
         with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
-            question = parse_json(await request.body(), single_question)
+            question = parse_json(await read_body(request, timing, self.policy), single_question)
         deadline = timing.deadline(self.policy)
-        # A client that wants its answer sooner than the edition does is refused sooner than the others.
-        reuse = timing.allowed_ms is None
-        self.admission.admit(late_answer(ensemble.answerer, question, deadline), reuse=reuse)
-        self.metrics.admitted()
-        return await self._connected(request, self._answer(ensemble, question, timing, deadline))
+        with self.rows.single():
+            await self._make_room(ensemble.answerer, question, deadline)
+            # A client that wants its answer sooner than the edition does is refused sooner than the others.
+            reuse = timing.allowed_ms is None
+            self.admission.admit(late_answer(ensemble.answerer, question, deadline), reuse=reuse)
+            self.metrics.admitted()
+            return await self._connected(request, self._answer(ensemble, question, timing, deadline))
+
+    async def _make_room(self, answerer: Answerer, question: Question, deadline: Deadline) -> None:
+        """Stop rows of batches until the question would have half of its time left behind what is queued."""
+        half = Deadline.after(deadline.remaining_s() / 2)
+        if late_answer(answerer, question, half) is None:
+            return
+        async with aclosing(self.rows.stopped_rows()) as stopped:
+            async for _ in stopped:
+                if late_answer(answerer, question, half) is None:
+                    return
 
     async def many(self, request: Request, timing: RequestTime, detail: bool) -> dict[str, Any]:
-        """The fields of BatchAnswers for a request's body. Raises as ``one`` does, but for BusyError."""
+        """The fields of BatchAnswers for a request's body. Raises as ``one`` does; BusyError for too many batches."""
+        self.batches.check()
         with refusals_counted(self.metrics.refused):
             ensemble = self.state.require_ensemble()
+            body = await read_body(request, timing, self.policy)
+        with self.batches.place():
+            return await self._many(request, ensemble, body, timing, detail)
+
+    async def _many(
+        self, request: Request, ensemble: LoadedEnsemble, body: bytes, timing: RequestTime, detail: bool
+    ) -> dict[str, Any]:
+        with refusals_counted(self.metrics.refused):
             # On a thread, since reading a full batch takes long enough to make other requests late.
-            rows = await asyncio.to_thread(parse_json, await request.body(), read_questions)
+            rows = await asyncio.to_thread(parse_json, body, read_questions)
             limit = self.settings.max_batch_questions
             if len(rows) > limit:
                 raise InputError(
@@ -115,8 +140,11 @@ class AnswerService:
             self.metrics.refused()
 
         async def ask(question: Question, deadline: Deadline) -> AnswerResult:
-            with self.admission.in_progress(), self.state.priorities.running(Priority.ANSWER):
-                return await ensemble.answerer.answer(question, deadline)
+            async def answered() -> AnswerResult:
+                with self.admission.in_progress(), self.state.priorities.running(Priority.ANSWER):
+                    return await ensemble.answerer.answer(question, deadline)
+
+            return await self.rows.run(answered, deadline)
 
         async def all_rows() -> list[dict[str, Any] | None]:
             batch = BatchAnswerer(ensemble.answerer, self.settings.batch_concurrency, ask)
@@ -162,7 +190,7 @@ def answer_router(service: AnswerService) -> APIRouter:
         "/answer",
         summary="Answer one question",
         response_model=schemas.DetailedAnswer | schemas.CanonicalAnswer,
-        responses=problems(413, 422, 503),
+        responses=problems(408, 413, 422, 503),
         openapi_extra=QUESTION_BODY,
     )
     async def answer(request: Request, timing: Timing, detail: Detail = False) -> Response:
@@ -172,7 +200,7 @@ def answer_router(service: AnswerService) -> APIRouter:
         "/answers",
         summary="Answer many questions",
         response_model=schemas.BatchAnswers,
-        responses=problems(413, 422, 503),
+        responses=problems(408, 413, 422, 503),
         openapi_extra=QUESTIONS_BODY,
     )
     async def answers(request: Request, timing: Timing, detail: Detail = False) -> Response:
@@ -182,7 +210,7 @@ def answer_router(service: AnswerService) -> APIRouter:
         "/answer_question",
         summary="Answer one question, in another team's shape",
         response_model=schemas.TimedAnswer,
-        responses=problems(413, 422, 503),
+        responses=problems(408, 413, 422, 503),
         openapi_extra=QUESTION_BODY,
     )
     async def answer_question(request: Request, timing: Timing) -> Response:

@@ -17,10 +17,12 @@ from typing import Annotated, Any, Protocol
 from fastapi import APIRouter, Depends, Header, Request
 from pydantic import WithJsonSchema
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from agents.core.errors import AiacError, BusyError, InputError, describe, first_line
 from service import schemas
 from service.json_http import JsonResponse
+from service.match_keys import HiddenKeys
 from service.match_logs import LogTail, MatchLogs
 from service.openapi import problems
 
@@ -115,14 +117,20 @@ class MatchStreams:
         tail = await asyncio.to_thread(lambda: LogTail(self.logs.path(name), offset))
         if self._open >= MAX_STREAMS:
             raise BusyError(f"{MAX_STREAMS} matches are being followed, as many as may be; try again in 5 s", 5)
-        return StreamingResponse(self._events(request, tail), media_type="text/event-stream", headers=STREAM_HEADERS)
+        # Counted here and not where the stream begins: between the two, others would see the place as free.
+        self._open += 1
+        return _Stream(self._events(request, tail), self._closed)
+
+    def _closed(self) -> None:
+        self._open -= 1
 
     async def _events(self, request: Request, tail: LogTail) -> AsyncIterator[bytes]:
-        self._open += 1
         spoke_s = time.monotonic()
         try:
             # Sent at once, so that the client sees an open stream of a match in which nothing happens.
             yield b": open\n\n"
+            keys = HiddenKeys()
+            await asyncio.to_thread(keys.read, tail.path)
             board = BoardMessages(self._make_board() if self._make_board else None)
             await asyncio.to_thread(board.replay, tail.path, tail.offset)
             async for line in tail.follow(PAUSE_S):
@@ -137,7 +145,8 @@ class MatchStreams:
                         yield b": still here\n\n"
                     continue
                 spoke_s = time.monotonic()
-                yield _message("event", line[1], line[0])
+                yield _message("event", keys.shown(line[1]), line[0])
+                keys.apply(line[1])
                 board.apply(line[1])
                 if line[1].get("type") == "match_ended":
                     for message in board.changed():
@@ -145,11 +154,23 @@ class MatchStreams:
                     return
         except AiacError as error:
             yield _message("problem", {"detail": str(error)})
+
+
+class _Stream(StreamingResponse):
+    """A stream that calls ``closed`` once it has ended, also where its client was gone before it began."""
+
+    def __init__(self, content: AsyncIterator[bytes], closed: Callable[[], None]) -> None:
+        super().__init__(content, media_type="text/event-stream", headers=STREAM_HEADERS)
+        self._closed = closed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
         finally:
-            self._open -= 1
+            self._closed()
 
 
-def _message(kind: str, content: dict[str, Any], number: int | None = None) -> bytes:
+def _message(kind: str, content: Mapping[str, Any], number: int | None = None) -> bytes:
     # In ASCII and therefore in one line, whatever text is in it.
     data = f"event: {kind}\ndata: {json.dumps(content, separators=(',', ':'))}\n\n"
     return (data if number is None else f"id: {number}\n{data}").encode()

@@ -20,7 +20,8 @@ from agents.core.schema import LETTERS
 from agents.core.topics import Topic
 from service import schemas
 from service.admission import Admission, too_many_waiting
-from service.deadlines import RequestTime, Timing
+from service.batches import BatchPlaces
+from service.deadlines import RequestTime, Timing, read_body
 from service.disconnect import while_connected
 from service.json_http import JsonResponse, parse_json
 from service.metrics import Metrics, refusals_counted
@@ -84,6 +85,7 @@ class QuestionService:
         self.policy = policy
         self.settings = settings
         self.admission = admission
+        self.batches = BatchPlaces(settings.max_batches, metrics.question_refused)
 
     async def one(self, request: Request, timing: RequestTime) -> ServedQuestion:
         """A question for a request's body.
@@ -91,8 +93,8 @@ class QuestionService:
         Raises InputError, BusyError when too many wait, NotReadyError when it would be late, EngineError when a model
         fails, and ClientDisconnect.
         """
+        asked = await self._read(request, timing, read_asked)
         with self._admitted():
-            asked = await _read(request, read_asked)
             return await while_connected(request, self._ask(asked, timing, 0))
 
     async def many(self, request: Request, timing: RequestTime) -> tuple[list[ServedQuestion], str | None]:
@@ -100,9 +102,19 @@ class QuestionService:
 
         What was served counts as asked, so those that are ready are returned even when a later one fails.
         """
-        with self._admitted():
-            asked, count = await _read(request, lambda body: read_many(body, self.settings.max_batch_questions))
+        self.batches.check()
+        most = self.settings.max_batch_questions
+        asked, count = await self._read(request, timing, lambda body: read_many(body, most))
+        with self.batches.place(), self._admitted():
             return await while_connected(request, self._several(asked, count, timing))
+
+    async def _read(self, request: Request, timing: RequestTime, read: Callable[[Any], T]) -> T:
+        """What ``read`` finds in the body, of which none at all leaves every choice to the Q-Agent. Raises InputError.
+
+        It takes no place among those who wait: a body may be as slow as its client likes.
+        """
+        with refusals_counted(self.metrics.question_refused):
+            return parse_json(await read_body(request, timing, self.policy) or b"{}", read)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -133,11 +145,6 @@ class QuestionService:
         return served
 
 
-async def _read(request: Request, read: Callable[[Any], T]) -> T:
-    """What ``read`` finds in the body, of which none at all leaves every choice to the Q-Agent. Raises InputError."""
-    return parse_json(await request.body() or b"{}", read)
-
-
 def question_router(service: QuestionService) -> APIRouter:
     """The routes that ask."""
     router = APIRouter(tags=["questions"])
@@ -146,7 +153,7 @@ def question_router(service: QuestionService) -> APIRouter:
         "/question",
         summary="Ask one question that was never asked before",
         response_model=schemas.DetailedQuestion | schemas.CanonicalQuestion,
-        responses=problems(413, 422, 503),
+        responses=problems(408, 413, 422, 503),
         openapi_extra=ASK_BODY,
     )
     async def question(request: Request, timing: Timing, detail: Detail = False) -> Response:
@@ -159,7 +166,7 @@ def question_router(service: QuestionService) -> APIRouter:
         "/questions",
         summary="Ask many questions",
         response_model=schemas.BatchQuestions,
-        responses=problems(413, 422, 503),
+        responses=problems(408, 413, 422, 503),
         openapi_extra=ASK_MANY_BODY,
     )
     async def questions(request: Request, timing: Timing) -> Response:
@@ -170,7 +177,7 @@ def question_router(service: QuestionService) -> APIRouter:
         "/generate_question",
         summary="Ask one question, in another team's shape",
         response_model=schemas.TimedQuestion,
-        responses=problems(413, 422, 503),
+        responses=problems(408, 413, 422, 503),
         openapi_extra=ASK_BODY,
     )
     async def generate_question(request: Request, timing: Timing) -> Response:

@@ -22,7 +22,9 @@ EXCLUDED = [CHECKS.get_one(name) for name in ("positive_data_acceptance", "not_a
 def documented() -> Any:
     # Defaults alone: this runs on import, before a fixture could take the machine's own settings away.
     # Few questions at once, since a generated request that asks for the most of them has them all proved.
-    app = create_app(Settings.model_construct(max_batch_questions=5), loads(ensemble_on(FakeEngine())))
+    app = create_app(
+        Settings.model_construct(max_batch_questions=5, allowed_hosts="*"), loads(ensemble_on(FakeEngine()))
+    )
     asyncio.run(app.state.service.load(loads(ensemble_on(FakeEngine()))))
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 

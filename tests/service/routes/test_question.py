@@ -146,7 +146,7 @@ async def test_the_pool_fills_in_a_process_of_its_own_serves_and_is_found_again_
             transport = httpx.ASGITransport(app)
             async with (
                 app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=transport, base_url="http://service") as client,
+                httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
             ):
 
                 async def waiting(client: httpx.AsyncClient = client) -> int:
@@ -198,7 +198,7 @@ async def test_a_damaged_pool_is_said_and_questions_go_on_flagged(tmp_path: Path
         app = create_app(settings, loads(ensemble_on(FakeEngine())), filling)
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client,
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
         ):
             found = (await client.post("/question?detail=true", json={"seed": 1})).json()
             assert found["degraded"] is True
