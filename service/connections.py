@@ -30,6 +30,8 @@ SPARED_SECONDS = 1.0
 """A connection that has been idle for less is not closed to make room: in a burst its request is on the way."""
 REFUSED_SECONDS = 2.0
 """Bounds the time in which what a refused client still sends is discarded, so that it can read the refusal."""
+MAX_TURNED_AWAY = 64
+"""Bounds the connections over the limit that get a refusal at a time: each is an open file. The others are closed."""
 MAX_DISCARDED_BYTES = 16 << 20
 """Bounds what is discarded of a refused client; any honest body is smaller."""
 
@@ -43,6 +45,8 @@ class ConnectionLimits:
     stalled_s: float = STALLED_SECONDS
     spared_s: float = SPARED_SECONDS
     idle: dict[BoundedProtocol, float] = field(default_factory=dict)
+    turned_away: set[BoundedProtocol] = field(default_factory=set)
+    """Those that were over the limit, and still have a refusal to read."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -59,10 +63,9 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self._limits.connections and not self._make_room():
-            most = self._limits.connections
-            self._refuse(BusyError(f"{most:,} connections are open, as many as may be; try again in 1 s", 1))
-            return
-        self._await_head()
+            self._turn_away()
+        else:
+            self._await_head()
 
     def data_received(self, data: bytes) -> None:
         if self._discarded is not None:
@@ -97,6 +100,7 @@ class BoundedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
         self._cancel_timers(stalled=True)
+        self._limits.turned_away.discard(self)
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
@@ -141,6 +145,16 @@ class BoundedProtocol(H11Protocol):
             longest.transport.abort()
             return True
         return False
+
+    def _turn_away(self) -> None:
+        """Refuse the connection, which takes no place meanwhile."""
+        self.connections.discard(self)
+        if len(self._limits.turned_away) >= MAX_TURNED_AWAY:
+            self.transport.abort()
+            return
+        self._limits.turned_away.add(self)
+        most = self._limits.connections
+        self._refuse(BusyError(f"{most:,} connections are open, as many as may be; try again in 1 s", 1))
 
     def _refuse(self, reason: AiacError | int) -> None:
         """Send a problem, then discard what still comes: closing at once would cut the problem off."""
