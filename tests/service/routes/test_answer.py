@@ -106,6 +106,14 @@ async def test_a_deadline_that_is_over_on_arrival_still_gets_an_answer() -> None
     assert response.json()["answer"] in "ABCD"
 
 
+@pytest.mark.parametrize("value", [" 500", "500 ", "\t500 \t"])
+async def test_spaces_around_a_deadline_are_no_part_of_it(value: str) -> None:
+    async with running(FakeEngine(hanging={"first", "second"})) as service:
+        response = await service.answer(QUESTION, params={"detail": "true"}, headers={"X-Deadline-Ms": value})
+    assert response.status_code == 200
+    assert response.json()["deadline_ms"] == pytest.approx(500)
+
+
 async def test_the_header_cannot_lengthen_the_deadline() -> None:
     # A margin that leaves 20 ms of the edition's 6 s.
     async with running(FakeEngine(hanging={"first", "second"}), margin_ms=5980) as service:
