@@ -87,7 +87,7 @@ class LeanClient:
         Raises httpx.ReadError when the server hangs up or does not speak HTTP.
         """
         body = dumps(json).encode()
-        head = f"POST {httpx.URL(url).raw_path.decode()} HTTP/1.1\r\nHost: service\r\nContent-Type: application/json"
+        head = f"POST {httpx.URL(url).raw_path.decode()} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json"
         reader, writer = await self._connection()
         try:
             writer.write(f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
