@@ -13,7 +13,7 @@ from agents.core.errors import BusyError
 T = TypeVar("T")
 
 BATCH_RETRY_SECONDS = 5
-"""What a refused batch is told to wait: batches take from seconds to minutes, and asking again costs little."""
+"""Retry-After of a refused batch: batches take from seconds to minutes, and asking again costs little."""
 
 
 class BatchPlaces:

@@ -1,4 +1,4 @@
-"""Whom a request is for, and whose page sent it: a web page in the user's browser must not use the service.
+"""Checks of Host and Origin: a web page in the user's browser must not use the service.
 
 A page of another site can send requests to a loopback address. It cannot read the responses, unless its own name
 leads to that address (DNS rebinding); the Host header tells that name. The Origin header tells whose page it is.
@@ -48,7 +48,7 @@ class AllowedHosts:
 
 
 class HostMiddleware:
-    """Turns away requests for names that are not ``allowed``, and requests of pages of another origin.
+    """Turn away requests for names that are not ``allowed``, and requests of pages of another origin.
 
     A page's body must be called JSON: a browser asks first before it sends that across sites. Clients that are no
     browser send no Origin, and are asked for nothing.

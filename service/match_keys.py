@@ -20,7 +20,7 @@ KEY_FIELDS = ("letter", "probabilities")
 
 
 class HiddenKeys:
-    """Which questions of one log are answered, and its events without the keys of the others."""
+    """The answered questions of one log, and its events without the keys of the others."""
 
     def __init__(self) -> None:
         self._answered: set[tuple[Any, Any]] = set()

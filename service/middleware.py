@@ -53,7 +53,7 @@ def announces_body(headers: Headers) -> bool:
 
 
 class StopMiddleware:
-    """Answers 503 to a request whose work is cancelled since the server stops."""
+    """Answer 503 to a request whose work is cancelled since the server stops."""
 
     def __init__(self, app: ASGIApp, stopping: asyncio.Event) -> None:
         self._app = app
@@ -78,7 +78,7 @@ class StopMiddleware:
 
 
 class DiscardMiddleware:
-    """Reads the rest of a body before a response that did not wait for it: a refusal.
+    """Read the rest of a body before a response that did not wait for it: a refusal.
 
     A server that closes a connection with bytes unread resets it, and the client may never see the response. Where the
     rest is over ``MAX_DISCARDED_BYTES`` or does not come within ``DISCARD_SECONDS``, the connection is closed.

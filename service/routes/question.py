@@ -109,9 +109,9 @@ class QuestionService:
             return await while_connected(request, self._several(asked, count, timing))
 
     async def _read(self, request: Request, timing: RequestTime, read: Callable[[Any], T]) -> T:
-        """What ``read`` finds in the body, of which none at all leaves every choice to the Q-Agent. Raises InputError.
+        """Return what ``read`` finds in the body; no body leaves every choice to the Q-Agent. Raises InputError.
 
-        It takes no place among those who wait: a body may be as slow as its client likes.
+        Reading takes no place among those who wait: a body may be as slow as its client likes.
         """
         with refusals_counted(self.metrics.question_refused):
             return parse_json(await read_body(request, timing, self.policy) or b"{}", read)

@@ -1,4 +1,4 @@
-"""Who follows a match: never too many, and nobody sees a key before its question is answered."""
+"""Streams of a match: never too many of them, and no key before its question is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request passes before its route."""
+"""Middleware that every request passes before its route."""
 
 from __future__ import annotations
 

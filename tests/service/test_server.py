@@ -56,6 +56,16 @@ def test_a_shell_s_limit_on_open_files_is_raised_as_far_as_it_may_be(soft: int, 
     assert (done.stderr, done.stdout.strip()) == ("", f"({allowed}, {hard})")
 
 
+def test_no_more_connections_than_there_may_be_open_files() -> None:
+    script = (
+        "import resource; from service.server import connection_limit;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024));"
+        "print(connection_limit(16_384), connection_limit(100))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.stderr, done.stdout.strip()) == ("", "896 100")
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_finishes_what_is_in_flight_and_then_closes_the_engine(number: signal.Signals) -> None:
