@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) -> None:
     # Imported here, so that a package that is not installed is an error like any other.
     from agents.answering.progress import answer_to_file
-    from agents.answering.question_file import read_question_file
+    from agents.answering.question_file import filtered_path, read_question_file
     from agents.core.edition import load_edition
     from agents.ensemble.entry import open_entry_ensemble, read_entry_settings
     from agents.support.atomic_file import require_writable
@@ -45,7 +45,7 @@ async def _answer(source: Path, target: Path, batch_size: int, verbose: bool) ->
     settings = read_entry_settings()
     edition = load_edition(settings.edition)
     rows = read_question_file(source)
-    require_writable(target)
+    require_writable(target, filtered_path(target), inputs=[source])
     loaded = await open_entry_ensemble(settings)
     try:
         await answer_to_file(loaded.answerer, loaded.engine.tokenizer, rows, target, edition, batch_size, verbose)

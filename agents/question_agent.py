@@ -44,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool) -> None:
     # Imported here, so that a package that is not installed is an error like any other.
+    from agents.answering.question_file import filtered_path
     from agents.asking.draft_sources import DraftSources
     from agents.asking.pool.store import QuestionStore, default_pool_path
     from agents.asking.progress import ask_to_file
@@ -56,7 +57,7 @@ async def _ask(target: Path, number: int | None, batch_size: int, verbose: bool)
     settings = read_entry_settings()
     edition = load_edition(settings.edition)
     topics = _topics(edition)
-    require_writable(target)
+    require_writable(target, filtered_path(target), inputs=[TOPICS_FILE])
     model = requested_model(settings, edition)
     source = None if model is None else model.source
     store = QuestionStore(default_pool_path(settings.cache))

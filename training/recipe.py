@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
 
-from agents.core.errors import InputError, file_errors, first_line
+from agents.core.errors import InputError, first_line
 from agents.core.manifest import SafeName
 from agents.core.pydantic_errors import validation_error
 from agents.core.scoring import Method
+from agents.core.text_file import read_text
 from agents.engines.vllm.limits import RANKS
 from training.adapters.recipe import AdapterRecipe
 from training.curation.recipe import DataRecipe
@@ -214,11 +215,10 @@ def read_yaml(path: Path, model: type[RecipeModel], section: str | None = None) 
 
     Raises FileError when the file cannot be read, InputError naming the field that is wrong.
     """
+    text = read_text(path, "a readable recipe")
     try:
-        with file_errors(path, "a readable recipe"):
-            text = path.read_text(encoding="utf-8")
         payload = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(str(path), f"text that is not YAML ({first_line(error)})", "a recipe") from None
     whole: type[BaseModel] = model
     if section is not None:

@@ -13,9 +13,9 @@ from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.batch import BatchAnswerer
 from agents.core.deadline import DeadlinePolicy
 from agents.core.edition import Edition
-from agents.core.errors import FileError, file_errors
 from agents.core.rules import CountTokens, filter_answers
 from agents.core.schema import BrokenRow, Question, read_questions
+from agents.core.text_file import read_json
 from agents.support.atomic_file import write_whole
 
 
@@ -33,16 +33,7 @@ class AnsweredFile:
 
 def read_question_file(path: Path) -> list[Question | BrokenRow]:
     """Every row of a JSON file of questions. Raises FileError, and QuestionError when it holds no rows at all."""
-    with file_errors(path, "a readable JSON file of questions"):
-        data = path.read_bytes()
-    try:
-        text = data.decode()
-        json.loads(text)
-    except UnicodeDecodeError as error:
-        raise FileError(str(path), f"bytes that are not UTF-8 (at {error.start})", "a JSON file in UTF-8") from None
-    except (ValueError, RecursionError) as error:
-        raise FileError(str(path), f"text that is not JSON ({error})", "a JSON file of questions") from None
-    return read_questions(text)
+    return read_questions(read_json(path, "a readable JSON file of questions"))
 
 
 async def answer_rows(

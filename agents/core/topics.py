@@ -7,7 +7,6 @@ entries carry more than a name (``{"name": …}``), such as topics_example.json,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.edition import Edition
-from agents.core.errors import FileError, InputError, describe, file_errors
+from agents.core.errors import InputError, describe
 from agents.core.schema import MAX_JSON_DEPTH
+from agents.core.text_file import read_json
 from puzzles.generator import FAMILIES, family_named
 
 NAME_FIELDS = ("name", "topic", "title")
@@ -84,11 +84,7 @@ def read_topics(payload: Any) -> list[Topic]:
 
 def read_topics_file(path: Path) -> list[Topic]:
     """The topics of a file. Raises FileError, and InputError as ``read_topics`` does."""
-    try:
-        with file_errors(path, "a readable topics.json"):
-            payload = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise FileError(str(path), f"text that is not JSON ({error})", "a topics.json in UTF-8") from None
+    payload = read_json(path, "a readable topics.json")
     try:
         return read_topics(payload)
     except InputError as error:

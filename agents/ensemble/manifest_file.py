@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from agents.core.errors import ManifestError, describe, file_errors
+from agents.core.errors import ManifestError, describe
 from agents.core.manifest import FILE_NAME, SCHEMA_VERSION, Manifest
 from agents.core.pydantic_errors import validation_error
+from agents.core.text_file import read_text
 from agents.support.atomic_file import write_whole
 
 
@@ -19,10 +20,9 @@ def read_manifest(path: Path) -> Manifest:
     Raises FileError when it cannot be read, ManifestError naming the field when it is not schema version 1.
     """
     file = path / FILE_NAME if path.is_dir() else path
-    with file_errors(file, f"an ensemble's {FILE_NAME}"):
-        data = file.read_bytes()
+    text = read_text(file, f"an ensemble's {FILE_NAME}")
     try:
-        payload = json.loads(data.decode())
+        payload = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ManifestError(str(file), f"text that is not JSON ({error})", "a manifest") from None
     version = payload.get("schema_version") if isinstance(payload, dict) else None

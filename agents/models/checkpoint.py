@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import DamagedModelError, describe, file_errors
+from agents.core.errors import DamagedModelError, describe
+from agents.core.text_file import read_json
 from agents.models.catalogue import ModelSpec
 from agents.models.download import sha256_of
 
@@ -37,10 +38,8 @@ def write_record(folder: Path, spec: ModelSpec, converted_with: dict[str, str]) 
 def read_record(folder: Path) -> dict[str, Any]:
     """The contents of ``model.json``; raises ``DamagedModelError`` when it is missing or unreadable."""
     file = folder / RECORD
-    with file_errors(file, "the record that `aiac models pull` writes", DamagedModelError):
-        data = file.read_bytes()
+    record = read_json(file, "the record that `aiac models pull` writes", DamagedModelError)
     try:
-        record = json.loads(data.decode())
         if not all(isinstance(entry["bytes"], int) and entry["sha256"] for entry in record["files"].values()):
             raise ValueError("files")
         record["source"]["sha256"]
@@ -66,12 +65,7 @@ def is_complete(folder: Path, gguf_sha256: str) -> bool:
 
 def read_json_object(file: Path) -> dict[str, Any]:
     """The object in a checkpoint's or an adapter's JSON file. Raises ``DamagedModelError`` when there is none."""
-    with file_errors(file, "a JSON object", DamagedModelError):
-        data = file.read_bytes()
-    try:
-        found = json.loads(data.decode())
-    except ValueError as error:
-        raise DamagedModelError(str(file), f"text that is not JSON ({error})", "a JSON object") from None
+    found = read_json(file, "a JSON object", DamagedModelError)
     if not isinstance(found, dict):
         raise DamagedModelError(str(file), "JSON that is not an object", "a JSON object")
     return found

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agents.core.errors import FileError, file_errors
+from agents.support.atomic_file import TEMPORARY
 
 WRITABLE = "a folder that can be written"
 
@@ -18,13 +19,19 @@ WRITABLE = "a folder that can be written"
 def staged_folder(final: Path) -> Iterator[Path]:
     """A fresh folder beside ``final`` that takes its name, and its place, when the block ends well.
 
-    Raises FileError when it cannot be written; whatever is raised, ``final`` stays as it was.
+    A symbolic link stays, and its target is replaced. Raises FileError for anything in its place that is no folder, and
+    when it cannot be written; whatever is raised, ``final`` stays as it was.
     """
     staging = None
+    final = Path(os.path.realpath(final))
     try:
         with file_errors(final, WRITABLE):
             final.parent.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+            staging = Path(tempfile.mkdtemp(dir=final.parent, prefix=TEMPORARY))
+            if os.path.lexists(final) and not final.is_dir():
+                raise FileError(str(final), "a file", "the path of a folder")
+            # Before the work: a name may be too long for its folder.
+            final.exists()
             contents = staging / "new"
             contents.mkdir()
             yield contents

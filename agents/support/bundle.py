@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.core.errors import ManifestError, file_errors
+from agents.core.text_file import decode_text
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 """The folder that this package is in: a bundle, a checkout, or where packages are installed."""
@@ -75,7 +76,7 @@ def read_bundle(folder: Path) -> Bundle | None:
             return None
         data = file.read_bytes()
     try:
-        payload = json.loads(data.decode())
+        payload = json.loads(decode_text(data))
         if payload["schema_version"] != SCHEMA_VERSION:
             raise ValueError("another version")
         base = payload["base"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from agents.core.errors import FileError, file_errors
+from agents.support.atomic_file import PRIVATE, kind_of
 
 
 def complete_lines(data: bytes) -> list[bytes]:
@@ -19,23 +21,33 @@ def complete_lines(data: bytes) -> list[bytes]:
 class JsonLinesFile:
     """A file open for appending, by one process at a time. Opening it removes a torn last line.
 
-    ``holds`` names the contents in errors, such as "the event log of a match".
+    ``holds`` names the contents in errors, such as "the event log of a match". Every line begins with ``begins``: a
+    last line that begins otherwise was not torn by us, and its file is left as it is.
     """
 
-    def __init__(self, path: Path, holds: str) -> None:
-        """Open ``path`` or create it. Raises FileError, also while another process has it open for appending."""
+    def __init__(self, path: Path, holds: str, begins: bytes = b"") -> None:
+        """Open ``path``, or create it for its owner alone.
+
+        Raises FileError, also for what is no such file, and while another process has it open for appending.
+        """
         self.path = path
         self._holds = holds
         with file_errors(path, "a file that can be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+b", buffering=0)
+            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        self._file = os.fdopen(handle, "a+b", buffering=0)
         try:
+            if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
+                raise FileError(str(path), kind_of(mode), holds)
             self._lock()
             self._file.seek(0)
             data = self._file.read()
             self.lines = complete_lines(data)
             """The lines that it held when it was opened."""
-            self._file.truncate(data.rfind(b"\n") + 1)
+            torn = data[data.rfind(b"\n") + 1 :]
+            if not torn.startswith(begins[: len(torn)]):
+                raise FileError(str(path), "a last line of another kind", holds)
+            self._file.truncate(len(data) - len(torn))
         except BaseException:
             self._file.close()
             raise

@@ -27,7 +27,7 @@ def answer(
 ) -> None:
     """Answer every question of a file; a broken row becomes null, with its reason on stderr."""
     from agents.answering.progress import answer_to_file
-    from agents.answering.question_file import read_question_file
+    from agents.answering.question_file import filtered_path, read_question_file
     from agents.core.edition import load_edition
     from agents.support.atomic_file import require_writable
     from aiac.commands.shared import open_ensemble
@@ -35,7 +35,7 @@ def answer(
     limits = load_edition(edition)
     rows = read_question_file(file)
     target = output or file.with_name(f"{file.stem}.answers.json")
-    require_writable(target)
+    require_writable(target, filtered_path(target), inputs=[file])
 
     async def run() -> None:
         loaded = await open_ensemble(ensemble, dtype=dtype)

@@ -98,9 +98,10 @@ def play(
         raise InputError("difficulty", repr(difficulty), f"one of {', '.join(LEVELS)}")
     if round_robin is None and (home is None or away is None):
         raise InputError("--home and --away", "one that is missing", "two teams, or --round-robin TEAMS.yaml")
-    for file in (report, output):
-        if file is not None:
-            require_writable(file)
+    outputs = [file for file in (log, report, output) if file is not None]
+    # A team may be a file of questions.
+    teams = [Path(team) for team in (home, away) if team is not None and "://" not in team]
+    require_writable(*outputs, inputs=[*teams, *(file for file in (tie_break, round_robin) if file is not None)])
     counter = token_counter(find_or_pull, tokenizer)
     closed_set = read_closed_set(tie_break, limits, counter.count) if tie_break else []
     number = questions or limits.default_questions
@@ -129,12 +130,12 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Where the page goes; by default beside the log.")] = None,
 ) -> None:
     """Write a match's log as one self-contained HTML file: who won, why, and where points were lost."""
+    from agents.support.atomic_file import require_writable
     from tournament.match.log import read_log
     from tournament.match.scoreboard import Scoreboard
 
     target = output or log.with_suffix(".html")
-    if target == log:
-        raise InputError("LOG", repr(str(log)), "a log; this is the name its report would have")
+    require_writable(target, inputs=[log])
     _write_report(Scoreboard.of(read_log(log)), target)
 
 

@@ -50,12 +50,16 @@ def validate(
 
     from agents.core.deadline import DeadlinePolicy
     from agents.core.edition import load_edition
+    from agents.support.atomic_file import require_writable
     from aiac.commands.shared import open_ensemble
-    from training.curation.keyed_rows import named_data
+    from training.curation.keyed_rows import is_made, named_data
     from training.release.validate import POOL, answer_rows, compare, summarise
+    from training.sources.files import find_data
     from training.support.json_file import write_json
 
     seconds = DeadlinePolicy(load_edition(edition).answer_seconds).seconds
+    if output is not None:
+        require_writable(output, inputs=[find_data(name) for name in data if not is_made(name)])
     files = [named_data(name, limit=limit, seed=seed) for name in data]
     rows = [row for file in files for row in file.rows]
 

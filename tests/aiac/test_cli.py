@@ -35,7 +35,7 @@ def one_sentence(message: str) -> bool:
     [
         (None, "no such file"),
         (b"not json", "text that is not JSON"),
-        (b"\xff\xfe", "bytes that are not UTF-8"),
+        (b'["\xff"]', "bytes that are not UTF-8"),
         (b"5", "found int 5; expected an object, a list, or an object with questions"),
     ],
     ids=["missing", "not JSON", "not UTF-8", "a number"],

@@ -17,6 +17,8 @@ from tournament.match.events import EVENT, VERSION, Event
 from tournament.teams.names import slug
 
 HOLDS = "the event log of a match"
+BEGINS = b'{"v": '
+"""The first bytes of every line that ``encode`` makes."""
 
 
 def encode(event: Event) -> bytes:
@@ -68,7 +70,7 @@ class EventLog:
             # Opening it for appending cuts a torn last line off, which must not happen to a file that is no log.
             read_log(path)
         self.path = path
-        self._file = JsonLinesFile(path, HOLDS)
+        self._file = JsonLinesFile(path, HOLDS, BEGINS)
         try:
             self.events = list(_events(path, self._file.lines))
         except FileError:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from agents.core.deadline import Deadline
-from agents.core.errors import InputError, first_line, system_reason
+from agents.core.errors import InputError, describe, first_line, system_reason
 from agents.support.missing_package import missing_package
 from tournament.teams.protocol import Fault, TeamFaultError
 from tournament.untrusted import MAX_ROW_BYTES, printable
@@ -47,11 +47,13 @@ class Wire:
         except ImportError as error:
             raise missing_package(error.name, "arena") from None
         self._parse = httptools
-        parts = urlsplit(url)
         try:
-            port = parts.port
+            # Besides a wrong port: an open bracket, and a name that no server can have.
+            parts = urlsplit(url)
+            port, host = parts.port, (parts.hostname or "").encode("idna").decode()
         except ValueError:
-            raise InputError("team", repr(url), "an address whose port is a number up to 65535") from None
+            expected = "an address such as http://127.0.0.1:8000, whose port is a number up to 65535"
+            raise InputError("team", describe(url), expected) from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError("team", repr(url), "an address such as http://127.0.0.1:8000")
         if key is not None and not (key.isascii() and key.isprintable()):
@@ -60,7 +62,7 @@ class Wire:
         self._port = port or (443 if parts.scheme == "https" else 80)
         self._prefix = quote(parts.path.rstrip("/"), safe="/%")
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        shown = f"[{self._host}]" if ":" in self._host else self._host.encode("idna").decode()
+        shown = f"[{self._host}]" if ":" in self._host else host
         self._headers = f"Host: {shown}:{self._port}\r\nAccept: application/json\r\n"
         self._headers += f"Authorization: Bearer {key}\r\n" if key else ""
         self._socket: socket.socket | None = None

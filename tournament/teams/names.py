@@ -10,7 +10,8 @@ from typing import Literal
 
 import yaml
 
-from agents.core.errors import FileError, InputError, describe, file_errors
+from agents.core.errors import FileError, InputError, describe, first_line
+from agents.core.text_file import read_text
 
 KEY_VARIABLES = {"home": "AIAC_HOME_API_KEY", "away": "AIAC_AWAY_API_KEY"}
 """Bearer keys of services, one for each side: a key must not be sent to the opponent."""
@@ -48,11 +49,11 @@ def require_distinct(source: str, named: Iterable[tuple[str, str]]) -> None:
 def read_teams(path: Path) -> dict[str, str]:
     """Read a league's teams by name, from YAML: ``teams: {NAME: SPEC, …}``. Raises FileError, InputError by field."""
     expected = "a YAML file of teams"
+    text = read_text(path, expected)
     try:
-        with file_errors(path, expected):
-            payload = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileError(str(path), f"text that is not YAML ({str(error).splitlines()[0]})", expected) from None
+        payload = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise FileError(str(path), f"text that is not YAML ({first_line(error)})", expected) from None
     teams = payload.get("teams") if isinstance(payload, Mapping) else None
     if not isinstance(teams, Mapping) or len(teams) < 2:
         raise InputError(f"{path}: teams", describe(teams), "at least two teams, each NAME: what it is")

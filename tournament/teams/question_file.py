@@ -11,6 +11,7 @@ from agents.core.edition import Edition
 from agents.core.errors import FileError, QuestionError, file_errors
 from agents.core.rules import CountTokens, broken_question_rule
 from agents.core.schema import read_question
+from agents.core.text_file import decode_text
 from tournament.teams.protocol import QuestionSpec, Row
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -74,9 +75,10 @@ def _read(path: Path) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise FileError(str(path), "a larger file", f"at most {MAX_FILE_BYTES:,} bytes")
     try:
-        return data.decode("utf-8")
+        return decode_text(data)
     except UnicodeDecodeError as error:
-        raise FileError(str(path), f"bytes that are not UTF-8 (at {error.start})", "a JSON file in UTF-8") from None
+        found = f"bytes that are not {error.encoding.upper()} (at {error.start})"
+        raise FileError(str(path), found, "a JSON file in UTF-8") from None
 
 
 def _line(line: str) -> Any:

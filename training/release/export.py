@@ -14,13 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from agents.core.manifest import Accuracy, Base, Manifest, Member
+from agents.core.manifest import FILE_NAME, Accuracy, Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.ensemble.base_model import FindModel
 from agents.ensemble.manifest_file import write_manifest
 from agents.ensemble.placement import OpenEngine
 from agents.models.checkpoint import verified_base_sha256
+from agents.support.atomic_file import require_writable
 from training.adapters.storage import Dtype
 from training.curation.keyed_rows import DataFile, KeyedRow, named_data
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
@@ -89,6 +90,7 @@ async def export_ensemble(
     dtype = plan.checkpoint_dtype or checkpoint_dtype(checkpoint)
     placer = WeightsPlacer(plan.output, checkpoint, dtype, plan.adapters, plan.merged)
     placer.require_room(plan.reserve_bytes)
+    require_writable(plan.output / FILE_NAME)
     base = Base(model=plan.model, sha256=await asyncio.to_thread(verified_base_sha256, checkpoint))
     engine = await asyncio.to_thread(open_engine, checkpoint, plan.adapters)
     try:

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from agents.core.errors import FileError, QuestionError, file_errors
 from agents.core.schema import Question, read_questions, read_sound_question
+from agents.core.text_file import encoding_of
 from training.sources.source import SPLITS, Dropped, SourceRow, Split, keyed_question
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
@@ -115,7 +116,9 @@ def _lines(path: Path) -> Iterator[str]:
     opener = gzip.open if path.suffix == ".gz" else open
     with file_errors(path, "a readable file"):
         try:
-            with opener(path, "rt", encoding="utf-8", newline="\n") as file:
+            with opener(path, "rb") as start:
+                encoding = encoding_of(start.read(4))
+            with opener(path, "rt", encoding=encoding, newline="\n") as file:
                 yield from filter(str.strip, file)
         except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
             found = f"unreadable contents ({error})"

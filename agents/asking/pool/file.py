@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agents.core.errors import FileError, file_errors
+from agents.support.atomic_file import PRIVATE
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x61696163
@@ -64,6 +66,10 @@ class PoolFile:
         if path is not None:
             with file_errors(path.parent, "a folder for the pool"):
                 path.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives the files beside it the same mode. A file that is there is not opened: closing it again would
+            # release the locks that SQLite holds on it in this process. SQLite says what is wrong with a path.
+            with suppress(OSError):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
         with self._errors():
             self.db = sqlite3.connect(
                 ":memory:" if path is None else path,

@@ -28,6 +28,7 @@ from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.vllm.limits import score_in_chunks
 from agents.support.concurrency import run_together
 
+MAX_PORT = 65_535
 UNKNOWN_CONTEXT_TOKENS = 4096
 """What servers that do not say how long their context is are taken to hold."""
 
@@ -196,6 +197,12 @@ def _address(url: str) -> str:
         raise InputError("remote servers", describe(url), expected) from None
     if parsed.userinfo:
         raise InputError("remote servers", "an address with a password in it", "a bearer key instead")
-    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query or parsed.fragment:
+    if (
+        parsed.scheme not in ("http", "https")
+        or not parsed.host
+        or parsed.query
+        or parsed.fragment
+        or (parsed.port or 0) > MAX_PORT
+    ):
         raise InputError("remote servers", describe(url), expected)
     return str(parsed).rstrip("/").removesuffix("/v1")

@@ -88,9 +88,9 @@ def test_a_question_file_is_read_row_by_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"[{", "found text that is not JSON .*; expected a JSON file of questions"),
+        (b"[{", "found text that is not JSON .*; expected a readable JSON file of questions"),
         (b"", "found text that is not JSON"),
-        (b'["\xff"]', r"found bytes that are not UTF-8 \(at 2\); expected a JSON file in UTF-8"),
+        (b'["\xff"]', r"found bytes that are not UTF-8 \(at 2\); expected a readable JSON file"),
     ],
 )
 def test_a_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes, message: str) -> None:

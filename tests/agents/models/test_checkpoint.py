@@ -54,7 +54,7 @@ def test_a_missing_file_is_found(pulled: Path, name: str) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"files": {}}', '{"files": {"a": 1}, "source": {}}'])
 def test_an_unreadable_record_is_damage(pulled: Path, text: str) -> None:
     (pulled / "model.json").write_text(text)
-    with pytest.raises(DamagedModelError, match=r"model\.json: found an unreadable record"):
+    with pytest.raises(DamagedModelError, match=r"model\.json: found (an unreadable record|text that is not JSON)"):
         verify_checkpoint(pulled)
 
 
