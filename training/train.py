@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.errors import InputError
-from agents.engines.adapter_factors import ADAPTER_WEIGHTS
+from agents.engines.adapter_config import ADAPTER_WEIGHTS
 from agents.ensemble.base_model import FindModel
 from agents.ensemble.engine_kinds import transformers_openers
 from agents.ensemble.placement import OpenEngine

@@ -82,6 +82,10 @@ class Base(_Strict):
 
     model: str = Field(min_length=1)
     sha256: Sha256
+    tokenizer_sha256: Sha256 | None = None
+    """As ``agents.engines.tokenizer_identity`` makes it; None in manifests that are older than this field."""
+    template_sha256: Sha256 | None = None
+    """Likewise, of the chat template."""
 
 
 class Member(_Strict):
@@ -91,6 +95,8 @@ class Member(_Strict):
     kind: Literal["base", "adapter", "checkpoint"] = "base"
     path: str | None = None
     sha256: Sha256 | None = None
+    config_sha256: Sha256 | None = None
+    """Of an adapter's ``adapter_config.json``, however it is laid out; None in manifests older than this field."""
     method: Method
     orders: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
     """Cyclic orders of the choices a letter member is asked in; None is all of them. Cloze members need one."""

@@ -7,16 +7,16 @@ it (``read_factors`` gives None), and the golden probes are replayed on the resu
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-"""The two files of an adapter's folder, as PEFT and vLLM name them."""
+from agents.core.errors import DamagedModelError
+from agents.engines.adapter_config import ADAPTER_WEIGHTS, read_adapter_config
+
 KEY = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<part>A\.weight|B\.weight|magnitude_vector(\.weight)?)")
 PLAIN = {
     "peft_type": "LORA",
@@ -65,12 +65,15 @@ def scaling_of(config: Mapping[str, Any], rank: int) -> float:
 
 
 def read_factors(folder: Path) -> dict[str, Factors] | None:
-    """By module name; None unless files and settings are plainly those of a LoRA, rsLoRA or DoRA of linear layers."""
+    """By module name; None unless files and settings are plainly those of a LoRA, rsLoRA or DoRA of linear layers.
+
+    Raises DamagedModelError, which names the tensor, for NaN or infinity.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        config = read_adapter_config(folder)
         tensors = load_file(folder / ADAPTER_WEIGHTS)
         if not _is_plain(config) or not tensors:
             return None
@@ -80,14 +83,17 @@ def read_factors(folder: Path) -> dict[str, Factors] | None:
             if match is None:
                 return None
             parts.setdefault(match["module"], {})[match["part"][0]] = tensor.float()
+        require_finite(tensors.items(), folder / ADAPTER_WEIGHTS)
         wanted = {"A", "B", "m"} if config.get("use_dora") else {"A", "B"}
         if any(set(found) != wanted for found in parts.values()):
+            return None
+        if any(tensor.dim() != (1 if part == "m" else 2) for found in parts.values() for part, tensor in found.items()):
             return None
         return {
             module: Factors(found["A"], found["B"], scaling_of(config, found["A"].shape[0]), found.get("m"))
             for module, found in parts.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, SafetensorError):
         # PEFT, or whoever reads it after this, says what is wrong.
         return None
 
@@ -109,6 +115,16 @@ def add_factors(model: Any, factors: Mapping[str, Factors]) -> bool:
             merged = part.merged(layer.weight.float())
             layer.weight = torch.nn.Parameter(merged.to(layer.weight.dtype), requires_grad=False)
     return True
+
+
+def require_finite(tensors: Iterable[tuple[str, Any]], place: Path) -> None:
+    """Raise DamagedModelError at ``place``, which names the tensor, unless all numbers are finite."""
+    for name, tensor in tensors:
+        # Smallest and largest carry NaN and infinity, and unlike a mask of all numbers need no memory.
+        # PyTorch finds no smallest and largest of numbers in 8 bits.
+        numbers = tensor.is_floating_point() and tensor.element_size() > 1 and tensor.numel()
+        if numbers and not all(end.isfinite() for end in tensor.aminmax()):
+            raise DamagedModelError(f"{place}: {name}", "NaN or infinity", "finite weights")
 
 
 def _is_plain(config: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import DamagedModelError
+from agents.core.errors import DamagedModelError, first_line
 from agents.support.missing_package import missing_package
 
 
@@ -36,6 +36,9 @@ class ChatTokenizer:
             ) from None
         if not self.hf.chat_template:
             raise DamagedModelError(str(checkpoint), "no chat template", "an instruction-tuned model with one")
+        self._checkpoint = checkpoint
+        # A template is a program; one that fails at all fails here, before anything is computed.
+        self.render_chat([{"role": "user", "content": "Hello"}])
         controls = control_tokens(backend, self.hf.all_special_tokens, str(self.hf.chat_template))
         model = without_tokens(backend["model"], controls)
         self._text = Tokenizer.from_str(
@@ -52,7 +55,13 @@ class ChatTokenizer:
         return str(self.hf.decode(list(token_ids), skip_special_tokens=True))
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
-        return str(self.hf.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        """Raises DamagedModelError for a template that fails on these messages."""
+        try:
+            return str(self.hf.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        except Exception as error:
+            # Whatever a template calls may fail: Jinja's errors, and Python's own (a type, an overflow, a recursion).
+            found = f"a chat template that fails ({type(error).__name__}: {first_line(error)})"
+            raise DamagedModelError(str(self._checkpoint), found, "one that renders a user's message") from None
 
 
 def control_tokens(backend: Mapping[str, Any], special: Iterable[str], template: str) -> set[str]:

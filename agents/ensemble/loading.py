@@ -129,7 +129,7 @@ async def load_ensemble(
     def renew() -> None:
         answerer.set_voters(_voters(supervisors))
 
-    supervisors += [EngineSupervisor(spec, renew) for spec in specs]
+    supervisors += [EngineSupervisor(spec, renew, base=manifest.base) for spec in specs]
     loaded = LoadedEnsemble(manifest, answerer, supervisors)
     try:
         await _open_all(supervisors, report)
@@ -160,7 +160,7 @@ async def check_ensemble(
     manifest, specs = await _plan(path, find_model, place, report, all_members=True)
     statuses: dict[str, MemberStatus] = {}
     for spec in specs:
-        supervisor = EngineSupervisor(spec, lambda: None)
+        supervisor = EngineSupervisor(spec, lambda: None, base=manifest.base)
         await _open_all([supervisor], report, tolerant=True)
         await supervisor.close()
         statuses |= {status.name: status for status in supervisor.statuses}

@@ -15,7 +15,7 @@ from typing import Any
 from filelock import FileLock
 
 from agents.core.errors import file_errors
-from agents.engines.adapter_factors import ADAPTER_CONFIG
+from agents.engines.adapter_config import ADAPTER_CONFIG
 from agents.models.checkpoint import read_json_object
 from agents.models.store import cache_dir, disk_free, require_room
 from agents.support.atomic_folder import staged_folder

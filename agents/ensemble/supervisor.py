@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from agents.answering.voter import Voter
-from agents.core.errors import AiacError, EngineError, first_line
+from agents.core.errors import AiacError, DamagedModelError, EngineError, first_line
+from agents.core.manifest import Base
 from agents.core.prompts import PromptRenderer
 from agents.engines.protocol import Engine
+from agents.engines.tokenizer_identity import tokenizer_hashes
 from agents.ensemble.golden_probes import MemberStatus, check_member
 from agents.ensemble.placement import EngineSpec, Open
 from agents.support.concurrency import cancel_all
@@ -44,8 +46,11 @@ class EngineSupervisor:
         changed: Callable[[], None],
         sleep: Sleep = asyncio.sleep,
         health_timeout_s: float = HEALTH_SECONDS,
+        base: Base | None = None,
     ) -> None:
+        """``base`` is the manifest's: an engine must read its prompts as the base was read when it was exported."""
         self.spec = spec
+        self._base = base
         self.engine: Engine | None = None
         self.voters: Sequence[Voter] = ()
         self.statuses: Sequence[MemberStatus] = [
@@ -118,6 +123,14 @@ class EngineSupervisor:
             raise
 
     async def _check(self, engine: Engine, report: Report) -> tuple[list[Voter], list[MemberStatus]]:
+        # Beside the probes, which compute: it is 0.1 s of a start that counts against a limit.
+        tokenizer = asyncio.ensure_future(asyncio.to_thread(check_tokenizer, self._base, engine))
+        try:
+            return await self._check_members(engine, report)
+        finally:
+            await tokenizer
+
+    async def _check_members(self, engine: Engine, report: Report) -> tuple[list[Voter], list[MemberStatus]]:
         renderer = PromptRenderer(engine.tokenizer, engine.max_tokens)
         voters, statuses = [], []
         for member in self.spec.members:
@@ -182,3 +195,18 @@ class EngineSupervisor:
         """Marks it as not running; ``watch`` opens it again."""
         self.engine, self.voters = None, ()
         self.statuses = [replace(status, ready=False, reason=reason) for status in self.statuses]
+
+
+def check_tokenizer(base: Base | None, engine: Engine) -> None:
+    """Raise DamagedModelError when an engine's tokenizer or chat template is not the one that ``base`` records.
+
+    The golden probes are token ids, so they do not notice. Tokenizers of other kinds, which are made in tests, pass.
+    """
+    if base is None or base.tokenizer_sha256 is base.template_sha256 is None:
+        return
+    recorded = {"tokenizer_sha256": base.tokenizer_sha256, "template_sha256": base.template_sha256}
+    for field, found in tokenizer_hashes(engine.tokenizer).items():
+        if recorded[field] not in (None, found):
+            what = field.removesuffix("_sha256")
+            expected = f"{recorded[field]}, as the manifest records: pull the model again"
+            raise DamagedModelError(f"{base.model}: {what}", f"SHA-256 {found}", expected)

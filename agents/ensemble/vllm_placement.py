@@ -16,12 +16,12 @@ from pathlib import Path
 
 from agents.core.errors import InputError
 from agents.core.manifest import Member
-from agents.engines.adapter_factors import ADAPTER_CONFIG
+from agents.engines.adapter_config import ADAPTER_CONFIG, require_quick_patterns
 from agents.engines.protocol import Engine
 from agents.engines.vllm.options import VllmOptions
 from agents.ensemble.merged import merged_checkpoint
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
-from agents.models.checkpoint import read_json_object
+from agents.models.checkpoint import read_json_object, tensor_names
 from agents.models.store import readable_bytes
 
 OVERHEAD_BYTES = 1 << 30
@@ -123,8 +123,15 @@ def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
             own.append(_Group(member.name, weights.base, [member], {}, merge=folder))
         else:
             shared.append(member)
+            # vLLM reads the patterns of an adapter's settings too.
+            require_quick_patterns(folder, _module_names(weights.base))
             adapters[member.name] = folder
     return [_Group("base", weights.base, shared, adapters), *own] if shared else own
+
+
+def _module_names(checkpoint: Path) -> set[str]:
+    names: set[str] = set().union(*map(tensor_names, checkpoint.glob("*.safetensors")))
+    return {name.rpartition(".")[0] for name in names}
 
 
 def _merged(group: _Group, weights: EnsembleWeights, cache: Path | None) -> _Group:

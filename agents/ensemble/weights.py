@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from agents.core.errors import DamagedModelError, ManifestError
 from agents.core.manifest import Manifest, Member
-from agents.engines.adapter_factors import ADAPTER_WEIGHTS
-from agents.models.checkpoint import checkpoint_sha256, verified_base_sha256
+from agents.engines.adapter_config import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from agents.models.checkpoint import checkpoint_sha256, read_json_object, verified_base_sha256
 from agents.models.download import sha256_of
 
 
@@ -42,4 +44,13 @@ def _verified_folder(member: Member, folder: Path) -> Path:
         found = sha256_of(weights)
     if found != member.sha256:
         raise DamagedModelError(str(weights), f"SHA-256 {found}", f"{member.sha256}, as the manifest records")
+    if member.config_sha256 is not None and (found := adapter_config_sha256(path)) != member.config_sha256:
+        expected = f"{member.config_sha256}, as the manifest records"
+        raise DamagedModelError(str(path / ADAPTER_CONFIG), f"SHA-256 {found}", expected)
     return path
+
+
+def adapter_config_sha256(folder: Path) -> str:
+    """Return the hash of an adapter's settings, however they are laid out. Raises DamagedModelError."""
+    text = json.dumps(read_json_object(folder / ADAPTER_CONFIG), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

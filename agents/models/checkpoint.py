@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import DamagedModelError, describe
+from agents.core.errors import DamagedModelError, describe, file_errors, first_line
 from agents.core.text_file import read_json
 from agents.models.catalogue import ModelSpec
 from agents.models.download import sha256_of
 
 RECORD = "model.json"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+CONFIG = "config.json"
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -78,6 +80,7 @@ def verify_checkpoint(path: Path) -> dict[str, Any]:
     """
     record = read_record(path)
     for name, entry in record["files"].items():
+        _require_plain_name(path / RECORD, name)
         file = path / name
         if not file.is_file():
             raise DamagedModelError(str(file), "no such file", f"{entry['bytes']:,} bytes, as model.json records")
@@ -92,9 +95,11 @@ def checkpoint_sha256(path: Path) -> str:
     """The SHA-256 that identifies the weights in the folder ``path``.
 
     That of ``model.safetensors`` where there is one; for shards, that of the lines ``name:sha256`` (each ending in a
-    newline) of all ``*.safetensors`` files, sorted by name. Raises ``DamagedModelError`` when there are no such files.
+    newline) of all ``*.safetensors`` files, sorted by name. Raises ``DamagedModelError`` when there are no such files,
+    and as ``require_sound_index`` does.
     """
-    single = path / "model.safetensors"
+    require_sound_index(path)
+    single = path / WEIGHTS
     if single.is_file():
         return sha256_of(single)
     shards = sorted(path.glob("*.safetensors"))
@@ -102,6 +107,59 @@ def checkpoint_sha256(path: Path) -> str:
         raise DamagedModelError(str(path), "no weights", "*.safetensors files")
     lines = "".join(f"{shard.name}:{sha256_of(shard)}\n" for shard in shards)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def require_sound_index(folder: Path) -> None:
+    """Check the index of a checkpoint in shards, where there is one; no weights are read, only their headers.
+
+    Raises ``DamagedModelError`` for a shard outside the folder, one that is missing, and a tensor that its shard lacks.
+    """
+    file = folder / INDEX
+    if not file.is_file():
+        return
+    expected = "a file name by tensor, as save_pretrained writes it"
+    shards = read_json_object(file).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(name, str) for name in shards.values()):
+        raise DamagedModelError(f"{file}: weight_map", describe(shards), expected)
+    if (folder / WEIGHTS).is_file() and set(shards.values()) != {WEIGHTS}:
+        # The hash is that of the one file; an engine that reads the index would load others.
+        raise DamagedModelError(str(file), f"an index beside {WEIGHTS}", f"shards, or {WEIGHTS} alone")
+    tensors = {}
+    for name in sorted(set(shards.values())):
+        _require_plain_name(file, name)
+        tensors[name] = tensor_names(folder / name)
+    for tensor, name in shards.items():
+        if tensor not in tensors[name]:
+            raise DamagedModelError(str(folder / name), f"no tensor {describe(tensor)}", f"the tensors of {INDEX}")
+
+
+def require_no_code(folder: Path) -> None:
+    """Raise ``DamagedModelError`` for a checkpoint whose ``auto_map`` names code of its own: none is ever run."""
+    code = read_json_object(folder / CONFIG).get("auto_map")
+    if code:
+        expected = "an architecture that transformers knows: code of a checkpoint is never run"
+        raise DamagedModelError(f"{folder / CONFIG}: auto_map", describe(code), expected)
+
+
+def tensor_names(file: Path) -> set[str]:
+    """The names in the header of a safetensors file. Raises ``DamagedModelError``."""
+    from safetensors import SafetensorError, safe_open
+
+    expected = "whole safetensors"
+    try:
+        # Of a missing file the library says no more than that it is not there, in its own way.
+        with file_errors(file, expected, DamagedModelError), file.open("rb"):
+            pass
+        with safe_open(str(file), framework="np") as tensors:
+            return set(tensors.keys())
+    except SafetensorError as error:
+        raise DamagedModelError(str(file), f"unreadable weights ({first_line(error)})", expected) from None
+
+
+def _require_plain_name(place: Path, name: str) -> None:
+    """Raise ``DamagedModelError`` at ``place`` for a name that may lead out of the folder."""
+    if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise DamagedModelError(str(place), f"the file name {describe(name)}", "names of files in the same folder")
 
 
 def verified_base_sha256(path: Path) -> str:
@@ -112,6 +170,7 @@ def verified_base_sha256(path: Path) -> str:
     ``DamagedModelError`` as ``verify_checkpoint`` and ``checkpoint_sha256`` do.
     """
     if (path / RECORD).is_file():
+        require_sound_index(path)
         return str(verify_checkpoint(path)["source"]["sha256"])
     return checkpoint_sha256(path)
 
@@ -122,7 +181,7 @@ def checkpoint_folder(name_or_path: str | Path) -> Path | None:
     Raises ``DamagedModelError`` when the folder has no safetensors weights.
     """
     folder = Path(name_or_path).expanduser()
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         return None
     if any(folder.glob("*.safetensors")):
         return folder

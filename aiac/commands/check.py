@@ -13,6 +13,7 @@ from agents.ensemble.loading import DEFAULT_ENSEMBLE
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from agents.core.manifest import Manifest
     from agents.ensemble.golden_probes import MemberStatus
 
 app = typer.Typer()
@@ -29,15 +30,29 @@ def check(
 
     from agents.ensemble.engine_kinds import placement
     from agents.ensemble.loading import check_ensemble, find_ensemble
+    from agents.ensemble.manifest_file import read_manifest
     from aiac.commands.models import find_or_pull
 
     console = Console(stderr=True, markup=False, highlight=False)
     place = placement(engine, dtype=dtype)
-    statuses = asyncio.run(check_ensemble(find_ensemble(ensemble), find_or_pull, place, console.print))
+    folder = find_ensemble(ensemble)
+    statuses = asyncio.run(check_ensemble(folder, find_or_pull, place, console.print))
+    if missing := unrecorded(read_manifest(folder)):
+        line = f"not checked, since the manifest has no hash of them: {', '.join(missing)}; export it again"
+        console.print(line, soft_wrap=True)
     # A file or a pipe has no width of its own, and a reason that is cut off is no reason.
     Console(width=None if Console().is_terminal else 160).print(status_table(ensemble, engine, statuses))
     if not all(status.ready for status in statuses):
         raise typer.Exit(1)
+
+
+def unrecorded(manifest: Manifest) -> list[str]:
+    """Name what golden probes do not cover and this manifest, which is of an older version, has no hash of."""
+    found = {"the tokenizer": manifest.base.tokenizer_sha256, "the chat template": manifest.base.template_sha256}
+    for member in manifest.members:
+        if member.kind == "adapter":
+            found[f"the settings of {member.name}"] = member.config_sha256
+    return [what for what, sha256 in found.items() if sha256 is None]
 
 
 def status_table(ensemble: str, engine: str, statuses: Sequence[MemberStatus]) -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agents.core.errors import InputError, ManifestError, UnknownModelError
 from agents.core.manifest import FILE_NAME, Manifest, Member
-from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from agents.engines.adapter_config import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from agents.ensemble.base_model import FindModel
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.weights import verified_folders, verify_base

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from agents.engines.adapter_config import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from agents.support.atomic_folder import staged_folder
 
 Dtype = Literal["float32", "bfloat16"]

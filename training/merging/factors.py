@@ -7,14 +7,14 @@ watches both.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.core.errors import DamagedModelError, InputError, file_errors
-from agents.engines.adapter_factors import ADAPTER_CONFIG, ADAPTER_WEIGHTS, KEY, PLAIN, Factors, scaling_of
+from agents.core.errors import DamagedModelError, InputError, describe
+from agents.engines.adapter_config import ADAPTER_CONFIG, ADAPTER_WEIGHTS, read_adapter_config
+from agents.engines.adapter_factors import KEY, PLAIN, Factors, require_finite, scaling_of
 from agents.models.checkpoint import RECORD, read_record
 from agents.models.download import sha256_of
 from training.adapters.oplora import RAW
@@ -85,15 +85,11 @@ def require_base(adapter: Adapter, base: Path, model: Any) -> None:
 
 
 def _read_config(file: Path) -> dict[str, Any]:
-    with file_errors(file, "an adapter folder of PEFT", DamagedModelError):
-        data = file.read_bytes()
-    try:
-        config = json.loads(data)
-        if not config["lora_alpha"] > 0:
-            raise ValueError(f"lora_alpha {config['lora_alpha']}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedModelError(str(file), f"{type(error).__name__} ({error})", "a LoRA's config of PEFT") from None
-    return dict(config)
+    config = read_adapter_config(file.parent)
+    alpha = config.get("lora_alpha")
+    if not isinstance(alpha, (int, float)) or not alpha > 0:
+        raise DamagedModelError(f"{file}: lora_alpha", describe(alpha), "a number above 0, as PEFT writes it")
+    return config
 
 
 def _read_tensors(file: Path) -> dict[str, Any]:
@@ -108,14 +104,13 @@ def _read_tensors(file: Path) -> dict[str, Any]:
 
 def _by_module(tensors: Mapping[str, Any], file: Path) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
+    require_finite(tensors.items(), file)
     for name, tensor in tensors.items():
         match = KEY.fullmatch(name)
         if name.endswith(RAW):
             raise InputError(str(file), "the raw factors of an OPLoRA training checkpoint", "an exported adapter")
         if match is None:
             raise DamagedModelError(str(file), f"a tensor {name}", "lora_A, lora_B and magnitudes of linear layers")
-        if not bool(tensor.isfinite().all()):
-            raise DamagedModelError(f"{file}: {name}", "NaN or infinity", "finite weights")
         parts.setdefault(match["module"], {})[match["part"].partition("_")[0].partition(".")[0]] = tensor
     if not parts:
         raise DamagedModelError(str(file), "no tensors", "the factors of an adapter")

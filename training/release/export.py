@@ -17,6 +17,7 @@ from typing import Any
 from agents.core.manifest import FILE_NAME, Accuracy, Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
+from agents.engines.tokenizer_identity import tokenizer_hashes
 from agents.ensemble.base_model import FindModel
 from agents.ensemble.manifest_file import write_manifest
 from agents.ensemble.placement import OpenEngine
@@ -91,9 +92,10 @@ async def export_ensemble(
     placer = WeightsPlacer(plan.output, checkpoint, dtype, plan.adapters, plan.merged)
     placer.require_room(plan.reserve_bytes)
     require_writable(plan.output / FILE_NAME)
-    base = Base(model=plan.model, sha256=await asyncio.to_thread(verified_base_sha256, checkpoint))
+    sha256 = await asyncio.to_thread(verified_base_sha256, checkpoint)
     engine = await asyncio.to_thread(open_engine, checkpoint, plan.adapters)
     try:
+        base = Base(model=plan.model, sha256=sha256, **tokenizer_hashes(engine.tokenizer))
         scored = await score_members(
             plan.members, rows, engine, advance, adapters=plan.adapters, prior_rows=plan.fit.prior_rows
         )

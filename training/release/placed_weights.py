@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.core.errors import InputError
-from agents.engines.adapter_factors import ADAPTER_WEIGHTS
+from agents.engines.adapter_config import ADAPTER_WEIGHTS
+from agents.ensemble.weights import adapter_config_sha256
 from agents.models.checkpoint import checkpoint_sha256
 from agents.models.download import sha256_of
 from agents.support.atomic_folder import staged_folder
@@ -30,7 +31,7 @@ class PlacedWeights:
     opens: tuple[Path, Path | None]
     """The checkpoint, and an adapter on it: what ``training.support.plain_model.plain_model`` takes."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """``kind``, ``path`` and ``sha256`` of ``agents.core.manifest.Member``; none for the bare base."""
+    """``kind``, ``path`` and the hashes of ``agents.core.manifest.Member``; none for the bare base."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class WeightsPlacer:
         if name in self.merged:
             return self._place_checkpoint(name, adapter, advance)
         folder = copy_adapter(adapter, self.output / MEMBERS_FOLDER / name)
-        return PlacedWeights((self.base, folder), _fields("adapter", name, sha256_of(folder / ADAPTER_WEIGHTS)))
+        fields = _fields("adapter", name, sha256_of(folder / ADAPTER_WEIGHTS))
+        return PlacedWeights((self.base, folder), fields | {"config_sha256": adapter_config_sha256(folder)})
 
     def _place_checkpoint(self, name: str, adapter: Path, advance: StageProgress) -> PlacedWeights:
         """Merge an adapter into the base and write the checkpoint.

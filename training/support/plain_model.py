@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.engines.adapter_config import require_quick_patterns
 from agents.engines.torch.engine import load_model
 
 
@@ -20,6 +21,7 @@ def plain_model(checkpoint: Path, adapter: Path | None = None) -> Any:
     if adapter is not None:
         from peft import PeftModel
 
+        require_quick_patterns(adapter, (name for name, _ in model.named_modules()))
         model = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     return model.eval()
 

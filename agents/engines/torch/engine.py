@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.errors import DamagedModelError, EngineError, first_line
-from agents.engines.adapter_factors import ADAPTER_WEIGHTS, add_factors, read_factors
+from agents.engines.adapter_config import ADAPTER_WEIGHTS, require_quick_patterns
+from agents.engines.adapter_factors import add_factors, read_factors, require_finite
 from agents.engines.protocol import Generation
 from agents.engines.request_checks import check_adapter, check_prompt
 from agents.engines.tokenizer import ChatTokenizer
@@ -18,6 +19,7 @@ from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.precision import has_bfloat16_units, on_cpu
 from agents.engines.torch.structured import SchemaCompiler
 from agents.engines.torch.worker import TorchWorker, WorkerCounters
+from agents.models.checkpoint import require_no_code
 from agents.support.missing_package import missing_package
 
 CACHE_TOKENS = 8192
@@ -74,7 +76,8 @@ class TransformersEngine:
         chosen = getattr(torch, dtype or ("bfloat16" if fast else "float32"))
         models: dict[str | None, Any] = {None: load_model(checkpoint, chosen).to(device).eval()}
         for name, path in (adapters or {}).items():
-            models[name] = merge_adapter(load_model(checkpoint, chosen), path).to(device).eval()
+            copy = load_model(checkpoint, chosen, known_finite=True)
+            models[name] = merge_adapter(copy, path).to(device).eval()
         return cls(models, ChatTokenizer(checkpoint))
 
     @property
@@ -148,28 +151,38 @@ async def _result(future: Future[Any]) -> Any:
     return await asyncio.wrap_future(future)
 
 
-def load_model(checkpoint: Path, dtype: Any) -> Any:
+def load_model(checkpoint: Path, dtype: Any, *, known_finite: bool = False) -> Any:
     """The checkpoint's causal model, from safetensors only. Raises DamagedModelError when it does not load.
 
-    Raises EngineError for layers that do not attend to everything before them: the token tree's mask would be wrong.
+    Refused by name: tensors that are missing, a model that needs code of its own, and NaN, unless it was looked for
+    before (``known_finite``). Raises EngineError for layers that do not attend to everything before them: the token
+    tree's mask would be wrong.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model, info = AutoModelForCausalLM.from_pretrained(
             checkpoint,
             dtype=dtype,
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            output_loading_info=True,
         )
     except Exception as error:
+        require_no_code(checkpoint)
         raise DamagedModelError(
             str(checkpoint), f"a checkpoint that does not load ({first_line(error)})", "config.json and *.safetensors"
         ) from None
+    if missing := sorted(info["missing_keys"]):
+        # transformers leaves them at random numbers, with a warning.
+        found = f"{len(missing)} tensors fewer than its config.json asks for, {missing[0]} among them"
+        raise DamagedModelError(str(checkpoint), found, "whole weights")
+    if not known_finite:
+        require_finite(model.named_parameters(), checkpoint)
     windows = {"full_attention"} ^ {"full_attention", *(getattr(model.config, "layer_types", None) or [])}
     if windows:
         raise EngineError(f"{checkpoint}: layers of type {', '.join(sorted(windows))} need an engine that knows them")
@@ -187,9 +200,12 @@ def merge_adapter(model: Any, path: Path) -> Any:
         raise missing_package(error.name) from None
     if not (path / ADAPTER_WEIGHTS).is_file():
         raise DamagedModelError(str(path), f"no {ADAPTER_WEIGHTS}", "an adapter saved as safetensors")
+    require_quick_patterns(path, (name for name, _ in model.named_modules()))
     try:
-        return PeftModel.from_pretrained(model, str(path), local_files_only=True).merge_and_unload()
+        model = PeftModel.from_pretrained(model, str(path), local_files_only=True).merge_and_unload()
     except Exception as error:
         raise DamagedModelError(
             str(path), f"an adapter that does not load ({first_line(error)})", "an adapter made for this base model"
         ) from None
+    require_finite(model.named_parameters(), path / ADAPTER_WEIGHTS)
+    return model

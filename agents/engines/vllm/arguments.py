@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.errors import DamagedModelError, EngineError
-from agents.engines.adapter_factors import ADAPTER_CONFIG
+from agents.engines.adapter_config import ADAPTER_CONFIG
 from agents.engines.vllm.limits import MAX_CANDIDATES, RANKS
 from agents.engines.vllm.options import VllmOptions
 from agents.models.checkpoint import read_json_object

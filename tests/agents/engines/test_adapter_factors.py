@@ -11,6 +11,7 @@ import torch
 from peft import PeftModel
 from tiny_checkpoint import write_tiny_adapter, write_tiny_checkpoint
 
+from agents.core.errors import DamagedModelError
 from agents.engines.adapter_factors import add_factors, read_factors
 from agents.engines.torch.engine import load_model, merge_adapter
 
@@ -73,11 +74,12 @@ def test_what_is_not_plainly_one_of_the_three_is_left_to_peft(
     assert read_factors(adapter) is None
 
 
-def test_files_that_cannot_be_read_are_left_to_peft(base: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_read_are_left_to_peft_and_settings_are_refused(base: Path, tmp_path: Path) -> None:
     adapter = write_tiny_adapter(tmp_path / "adapter", base)
     (adapter / "adapter_model.safetensors").write_bytes(b"half a fi")
     assert read_factors(adapter) is None
-    assert read_factors(tmp_path) is None
+    with pytest.raises(DamagedModelError, match=r"adapter_config\.json: found no such file"):
+        read_factors(tmp_path)
 
 
 def test_an_adapter_of_another_base_changes_nothing(base: Path, tmp_path: Path) -> None:

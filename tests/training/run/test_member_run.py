@@ -17,7 +17,7 @@ from training_toys import toy_member, toy_recipe, toy_rows
 
 from agents.core.errors import DiskSpaceError, InputError, MissingExtraError
 from agents.core.schema import Question
-from agents.engines.adapter_factors import ADAPTER_WEIGHTS
+from agents.engines.adapter_config import ADAPTER_WEIGHTS
 from training.curation.rows import CuratedRow
 from training.plan.curriculum import make_plan, write_plan
 from training.recipe import TrainRecipe
