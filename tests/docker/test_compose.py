@@ -102,7 +102,38 @@ def test_the_gpu_service_has_what_rocm_needs():
     assert rocm["devices"] == ["/dev/kfd", "/dev/dri"]
     assert [with_variables(group) for group in rocm["group_add"]] == ["video", "render"]
     assert (rocm["ipc"], rocm["shm_size"]) == ("host", "8g")
-    assert (rocm["cap_add"], rocm["security_opt"]) == (["SYS_PTRACE"], ["seccomp=unconfined"])
+    assert rocm["cap_add"] == ["SYS_PTRACE"]
+    assert rocm["security_opt"] == ["no-new-privileges:true", "seccomp=unconfined"]
+
+
+def test_only_the_gpu_service_has_devices_groups_or_calls_that_the_default_refuses():
+    cpu = SERVICES["cpu"]
+    assert not {"devices", "group_add", "ipc", "privileged", "pid", "network_mode"} & cpu.keys()
+    assert (cpu["cap_add"], cpu["security_opt"]) == (["SYS_NICE"], ["no-new-privileges:true"])
+
+
+@each_service
+def test_a_service_gives_up_what_it_does_not_need(service):
+    assert service["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert not service.get("privileged")
+    assert 0 < service["pids_limit"] <= 32_768
+    assert re.fullmatch(r"[1-9]\d*g", with_variables(service["mem_limit"]))
+    assert with_variables(service["mem_limit"], MEMORY_LIMIT="3g") == "3g"
+
+
+@each_service
+def test_the_root_is_read_only_and_all_that_is_written_has_a_place(service):
+    assert service["read_only"] is True
+    written = {place.partition(":")[0] for place in service["tmpfs"]}
+    written |= {volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")}
+    environment = environment_of(ROOT / service["build"]["dockerfile"])
+    assert written == {"/tmp", "/cache", environment["HOME"]}
+    kept = {name: value for name, value in environment.items() if "CACHE" in name or "MIOPEN" in name or "XDG" in name}
+    assert {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"} <= kept.keys()
+    assert all(value == "/cache" or value.startswith("/cache/") for value in kept.values())
+    # Docker mounts them noexec otherwise, and what a compiler makes there could not be loaded.
+    assert all("exec" in place.partition(":")[2].split(",") for place in service["tmpfs"])
 
 
 @each_service
