@@ -55,6 +55,7 @@ bench: $(VENV)/.ready  ## the benchmarks, each printing JSON
 	$(BIN)/python -m benchmarks.puzzles_speed
 	$(BIN)/python -m benchmarks.questions --number 200
 	$(BIN)/python -m benchmarks.ask_load
+	$(BIN)/python -m benchmarks.hostile
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
