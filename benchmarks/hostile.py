@@ -1,8 +1,9 @@
 """Hostile input: how much was tried, how much of it held, and the time of the slowest.
 
-python -m benchmarks.hostile prints JSON. An input held when an answer or one clear sentence came within 5 s: no
-traceback, no hang, no 5xx. Tried are generated questions (read, filtered and answered by a scripted engine), proofs,
-settings of adapters, manifests, and bodies over a real service. ``--quick`` tries a tenth.
+python -m benchmarks.hostile prints JSON. An input held when an answer or one clear sentence came within 5 s, from a
+service within the edition's limit: no traceback, no hang, no 5xx. Tried are generated questions (read, filtered and
+answered by a scripted engine), proofs, settings of adapters, manifests, and bodies over a real service. ``--quick``
+tries a tenth.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import httpx
 from agents.answering.answerer import Answerer
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
-from agents.core.edition import load_edition
+from agents.core.edition import DEFAULT_EDITION, load_edition
 from agents.core.errors import AiacError
 from agents.core.manifest import Base, Manifest, Member
 from agents.core.prompts import PromptRenderer
@@ -45,7 +46,7 @@ from puzzles.checking import ProofChecker
 LIMIT_S = 5.0
 """The longest that one input may take."""
 SHOWN = 5
-AIMS: Aims = {"not_held": ("at most", 0), "slowest_s": ("at most", LIMIT_S)}
+AIMS: Aims = {"not_held": ("at most", 0)}
 SENTENCE_CHARS = 4000
 
 
@@ -55,8 +56,9 @@ class HangError(BaseException):
 
 @dataclass
 class Tally:
-    """What became of the inputs of one kind."""
+    """What became of the inputs of one kind, each of which may take ``limit_s``."""
 
+    limit_s: float = LIMIT_S
     tried: int = 0
     held: int = 0
     slowest_s: float = 0.0
@@ -64,7 +66,7 @@ class Tally:
 
     def add(self, name: str, seconds: float, fault: str | None) -> None:
         """Count one input; ``fault`` says what went wrong."""
-        if fault is None and seconds > LIMIT_S:
+        if fault is None and seconds > self.limit_s:
             fault = f"{seconds:.1f} s"
         self.tried += 1
         self.held += fault is None
@@ -155,7 +157,7 @@ class EvenEngine:
 
 def try_questions(count: int, seed: int) -> Tally:
     """Answer rows as a file of questions is: what the organisers' filter lets through gets a letter."""
-    edition = load_edition("feb2026_iitd")
+    edition = load_edition(DEFAULT_EDITION)
     members = [Member(name="letter", method="letter", weight=0.5), Member(name="cloze", method="cloze", weight=0.5)]
     manifest = Manifest(name="even", base=Base(model="even", sha256="0" * 64), members=members)
     engine = EvenEngine()
@@ -231,15 +233,16 @@ def try_manifests(count: int, seed: int, folder: Path) -> Tally:
 
 
 async def try_bodies(count: int, seed: int, ensemble: str) -> dict[str, Any]:
-    """Send bodies to a real service: every one gets a status below 500 and JSON, in time."""
-    tally = Tally()
+    """Send bodies to a real service: every one gets a status below 500 and JSON, within an answer's time."""
+    edition = load_edition(DEFAULT_EDITION)
+    tally = Tally(max(edition.answer_seconds, edition.question_seconds))
     async with serving(ensemble, "transformers") as service, httpx.AsyncClient(base_url=service.url) as client:
         for number, (path, body) in enumerate(http_bodies(count, seed)):
             started = time.monotonic()
             fault = None
             try:
                 headers = {"Content-Type": "application/json"}
-                reply = await client.post(path, content=body, headers=headers, timeout=4 * LIMIT_S)
+                reply = await client.post(path, content=body, headers=headers, timeout=4 * tally.limit_s)
                 reply.json()
                 if reply.status_code >= 500:
                     fault = f"status {reply.status_code}"
@@ -259,11 +262,8 @@ def measure(count: int, seed: int, ensemble: str) -> dict[str, Any]:
             "manifests": try_manifests(count, seed, Path(name)).to_json(),
             "bodies": run_with_servers(try_bodies(count, seed, ensemble)),
         }
-    measured = {
-        "not_held": sum(kind["tried"] - kind["held"] for kind in kinds.values()),
-        "slowest_s": max(kind["slowest_s"] for kind in kinds.values()),
-    }
-    return {"seed": seed, "kinds": kinds, "aims": check_aims(measured, AIMS)}
+    not_held = sum(kind["tried"] - kind["held"] for kind in kinds.values())
+    return {"seed": seed, "kinds": kinds, "aims": check_aims({"not_held": not_held}, AIMS)}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,6 +7,7 @@ hashes of the weights, and golden probes, prompts with the log-probs recorded at
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -83,7 +84,7 @@ class Base(_Strict):
     model: str = Field(min_length=1)
     sha256: Sha256
     tokenizer_sha256: Sha256 | None = None
-    """As ``agents.engines.tokenizer_identity`` makes it; None in manifests that are older than this field."""
+    """Hash by ``agents.engines.tokenizer_identity``; None in manifests that are older than this field."""
     template_sha256: Sha256 | None = None
     """Likewise, of the chat template."""
 
@@ -96,7 +97,7 @@ class Member(_Strict):
     path: str | None = None
     sha256: Sha256 | None = None
     config_sha256: Sha256 | None = None
-    """Of an adapter's ``adapter_config.json``, however it is laid out; None in manifests older than this field."""
+    """Hash of an adapter's ``adapter_config.json``, however it is laid out; None in manifests older than this field."""
     method: Method
     orders: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
     """Cyclic orders of the choices a letter member is asked in; None is all of them. Cloze members need one."""
@@ -131,8 +132,8 @@ class Manifest(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Manifest:
         names = [member.name for member in self.members]
-        if len(set(names)) != len(names):
-            raise ValueError(f"member names repeat: {', '.join(names)}")
+        if repeated := [name for name, count in Counter(names).items() if count > 1]:
+            raise ValueError(f"member names repeat: {', '.join(repeated[:5])}")
         if not any(member.weight > 0 for member in self.members):
             raise ValueError("no member has a positive weight")
         if self.rendering != RENDERING:

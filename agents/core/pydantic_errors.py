@@ -10,6 +10,9 @@ from agents.core.errors import InputError, describe
 
 E = TypeVar("E", bound=InputError)
 
+MAX_CHARS = 300
+"""Bounds a field and a message. Ours take up to 150."""
+
 
 def validation_error(error: ValidationError, kind: type[E], place: str, *, whole: str) -> E:
     """Return the error of class ``kind`` for the first problem, its field written as "place: a.b.0".
@@ -37,4 +40,10 @@ def first_problem(error: ValidationError, whole: str) -> ValidationProblem:
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     field = ".".join(map(str, first["loc"])) or whole
-    return ValidationProblem(first["type"], field, first["input"], message[:1].lower() + message[1:])
+    return ValidationProblem(first["type"], _short(field), first["input"], _short(message[:1].lower() + message[1:]))
+
+
+def _short(text: str) -> str:
+    """Return text that is safe to print: fields have names, and messages quote values, that someone else chose."""
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + "…"

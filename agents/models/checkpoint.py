@@ -147,7 +147,7 @@ def tensor_names(file: Path) -> set[str]:
 
     expected = "whole safetensors"
     try:
-        # Of a missing file the library says no more than that it is not there, in its own way.
+        # The system's reason is clearer than the library's.
         with file_errors(file, expected, DamagedModelError), file.open("rb"):
             pass
         with safe_open(str(file), framework="np") as tensors:

@@ -80,7 +80,7 @@ NO_PRIOR = "a prior for {n} choices must be {n} probabilities that sum to 1"
 @pytest.mark.parametrize(
     ("changes", "field", "message"),
     [
-        ({"members": [member(), member()]}, "manifest", "member names repeat: letters, letters"),
+        ({"members": [member(), member()]}, "manifest", "member names repeat: letters"),
         ({"members": [member(weight=0)]}, "manifest", "no member has a positive weight"),
         ({"members": []}, "members", "at least 1 item"),
         ({"rendering": RENDERING + 1}, "manifest", f"rendering {RENDERING + 1}; this version renders {RENDERING}"),
