@@ -55,7 +55,7 @@ class HangError(BaseException):
 
 
 @dataclass
-class Tally:
+class HeldCount:
     """What became of the inputs of one kind, each of which may take ``limit_s``."""
 
     limit_s: float = LIMIT_S
@@ -74,7 +74,7 @@ class Tally:
         if fault is not None and len(self.failures) < SHOWN:
             self.failures.append(f"{name}: {fault}")
 
-    def try_each(self, inputs: Iterable[tuple[str, Callable[[], str | None]]]) -> Tally:
+    def try_each(self, inputs: Iterable[tuple[str, Callable[[], str | None]]]) -> HeldCount:
         """Run every work, which returns what is wrong with its result. An AiacError of one line is no fault."""
         for name, work in inputs:
             started = time.monotonic()
@@ -155,7 +155,7 @@ class EvenEngine:
         return None
 
 
-def try_questions(count: int, seed: int) -> Tally:
+def try_questions(count: int, seed: int) -> HeldCount:
     """Answer rows as a file of questions is: what the organisers' filter lets through gets a letter."""
     edition = load_edition(DEFAULT_EDITION)
     members = [Member(name="letter", method="letter", weight=0.5), Member(name="cloze", method="cloze", weight=0.5)]
@@ -173,10 +173,10 @@ def try_questions(count: int, seed: int) -> Tally:
         return None if result.answer.letter in "ABCDEFGHIJ"[: len(read.choices)] else result.answer.letter
 
     rows = question_rows(count, seed)
-    return Tally().try_each((f"row {i}", partial(answered, row)) for i, row in enumerate(rows))
+    return HeldCount().try_each((f"row {i}", partial(answered, row)) for i, row in enumerate(rows))
 
 
-def try_proofs(count: int, seed: int) -> Tally:
+def try_proofs(count: int, seed: int) -> HeldCount:
     """Check changed proofs of every family in the referee's process; none proves another text, or holds it up."""
     rng = random.Random(f"{seed}/proofs")
     families = sorted(FAMILIES)
@@ -193,12 +193,12 @@ def try_proofs(count: int, seed: int) -> Tally:
 
     proofs = [(family, changed(puzzles[family], rng)) for family in (families * count)[:count]]
     with ProofChecker() as checker:
-        return Tally().try_each(
+        return HeldCount().try_each(
             (f"{family} {i}", partial(checked, checker, proof)) for i, (family, proof) in enumerate(proofs)
         )
 
 
-def try_adapters(count: int, seed: int, folder: Path) -> Tally:
+def try_adapters(count: int, seed: int, folder: Path) -> HeldCount:
     """Read changed settings of an adapter, some with patterns that run away."""
     rng = random.Random(f"{seed}/adapters")
     honest = {
@@ -214,10 +214,10 @@ def try_adapters(count: int, seed: int, folder: Path) -> Tally:
 
     inputs = [changed(honest, rng) for _ in range(count)]
     inputs += [{**honest, "target_modules": pattern} for pattern in (r"(a+)+$", r"(a|aa)+$", "(", ".*q_proj")]
-    return Tally().try_each((f"adapter {i}", partial(read, each)) for i, each in enumerate(inputs))
+    return HeldCount().try_each((f"adapter {i}", partial(read, each)) for i, each in enumerate(inputs))
 
 
-def try_manifests(count: int, seed: int, folder: Path) -> Tally:
+def try_manifests(count: int, seed: int, folder: Path) -> HeldCount:
     """Read changed manifests."""
     rng = random.Random(f"{seed}/manifests")
     members = [Member(name="plain", method="cloze", weight=1.0)]
@@ -229,13 +229,13 @@ def try_manifests(count: int, seed: int, folder: Path) -> Tally:
         read_manifest(file)
 
     inputs = [changed(honest, rng) for _ in range(count)]
-    return Tally().try_each((f"manifest {i}", partial(read, each)) for i, each in enumerate(inputs))
+    return HeldCount().try_each((f"manifest {i}", partial(read, each)) for i, each in enumerate(inputs))
 
 
 async def try_bodies(count: int, seed: int, ensemble: str) -> dict[str, Any]:
     """Send bodies to a real service: every one gets a status below 500 and JSON, within an answer's time."""
     edition = load_edition(DEFAULT_EDITION)
-    tally = Tally(max(edition.answer_seconds, edition.question_seconds))
+    tally = HeldCount(max(edition.answer_seconds, edition.question_seconds))
     async with serving(ensemble, "transformers") as service, httpx.AsyncClient(base_url=service.url) as client:
         for number, (path, body) in enumerate(http_bodies(count, seed)):
             started = time.monotonic()

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from agents.core.errors import InputError
-from benchmarks.hostile import LIMIT_S, Tally, main
+from benchmarks.hostile import LIMIT_S, HeldCount, main
 from benchmarks.hostile_inputs import http_bodies, question_rows
 
 
@@ -22,7 +22,7 @@ def test_what_is_answered_or_refused_in_one_sentence_held_and_nothing_else() -> 
         raise InputError("field", "two\nlines", "one")
 
     works = {"fine": lambda: None, "refused": refuse, "crash": crash, "ramble": ramble, "wrong": lambda: "no letter"}
-    found = Tally().try_each(works.items()).to_json()
+    found = HeldCount().try_each(works.items()).to_json()
     assert (found["tried"], found["held"]) == (5, 2)
     assert [line.partition(":")[0] for line in found["failures"]] == ["crash", "ramble", "wrong"]
 
@@ -33,7 +33,7 @@ def test_work_without_an_end_is_stopped_and_counted() -> None:
             pass
 
     started = time.monotonic()
-    found = Tally().try_each([("spin", spin)]).to_json()
+    found = HeldCount().try_each([("spin", spin)]).to_json()
     assert (found["held"], found["failures"]) == (0, [f"spin: no end within {LIMIT_S:g} s"])
     assert time.monotonic() - started < 4 * LIMIT_S
 

@@ -15,6 +15,8 @@ from agents.core.deadline import Deadline
 from agents.core.errors import DamagedModelError, FileError, InputError, NotReadyError
 from agents.core.manifest import FILE_NAME
 from agents.core.schema import Question
+from agents.engines.tokenizer import ChatTokenizer
+from agents.engines.tokenizer_identity import tokenizer_hashes
 from agents.ensemble.engine_kinds import placement, transformers_openers
 from agents.ensemble.loading import load_ensemble
 from agents.ensemble.manifest_file import read_manifest
@@ -75,6 +77,8 @@ def test_what_is_exported_loads_reproduces_its_probes_and_answers(exported: Path
 
 def test_the_manifest_says_where_its_numbers_come_from(exported: Path) -> None:
     manifest = read_manifest(exported / "out")
+    hashes = {"tokenizer_sha256": manifest.base.tokenizer_sha256, "template_sha256": manifest.base.template_sha256}
+    assert hashes == tokenizer_hashes(ChatTokenizer(Path(manifest.base.model)))
     assert sum(member.weight for member in manifest.members) == pytest.approx(1, abs=1e-3)
     assert all(len(member.probes) == 2 and member.accuracy.rows == 4 for member in manifest.members if member.accuracy)
     provenance = manifest.provenance
