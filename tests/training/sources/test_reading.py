@@ -125,7 +125,7 @@ def test_a_line_ends_at_a_newline_only(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("quiz.jsonl", b"\xff\xfe"),
+        ("quiz.jsonl", b"{\xff}"),
         ("quiz.jsonl.gz", b"no gzip"),
         ("quiz.jsonl.gz", gzip.compress(lines([row()] * 50).encode())[:-9]),
         ("quiz.jsonl.gz", gzip.compress(b"x")[:10] + b"\xff" * 20),
