@@ -26,8 +26,8 @@ from agents.engines.torch.token_tree import TokenTree
 BATCH_SECONDS = 0.5
 """How long a batch should take: cancelled work goes on for no longer. Longer ones save a little time."""
 MIN_BATCH_TOKENS, MAX_BATCH_TOKENS = 64, 1024
-LONG_ROW_TOKENS = 256
-"""From so many tokens left to compute a row goes behind the others after each piece. Honest questions have fewer."""
+LONG_ROW_TOKENS = 400
+"""Rows of more tokens wait until no shorter one does. Questions that pass an organiser's filter have fewer."""
 GATHER_SECONDS = 0.001
 """How long to wait for more rows after the first: the members of an ensemble ask within a millisecond."""
 
@@ -117,10 +117,15 @@ class TorchWorker:
                 self._run_generation_step()
 
     def _next_batch(self) -> list[Row]:
-        """Rows of one adapter, in order of arrival, up to the token budget; cancelled ones fall out here."""
+        """Rows of one adapter, in order of arrival but for long ones, up to the token budget.
+
+        Cancelled ones fall out here.
+        """
         batch: list[Row] = []
         budget = self.batch_tokens
         with self._changed:
+            if len({len(row.tokens) > LONG_ROW_TOKENS for row in self._rows}) > 1:
+                self._rows = deque(sorted(self._rows, key=lambda row: len(row.tokens) > LONG_ROW_TOKENS))
             later: deque[Row] = deque()
             while self._rows:
                 row = self._rows.popleft()
@@ -157,10 +162,7 @@ class TorchWorker:
             if len(batch) == 1 and (left := self._tokens_left(slot, batch[0])) > self.batch_tokens:
                 n_fresh = self._read_piece(slot, batch[0], len(batch[0].tokens) - left + self.batch_tokens)
                 with self._changed:
-                    if left - self.batch_tokens > LONG_ROW_TOKENS:
-                        self._rows.append(batch[0])
-                    else:
-                        self._rows.appendleft(batch[0])
+                    self._rows.appendleft(batch[0])
             else:
                 results, n_fresh = self._compute(slot, [(row.tokens, row.context, row.targets) for row in batch])
                 for row, result in zip(batch, results, strict=True):
