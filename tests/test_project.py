@@ -139,6 +139,14 @@ def test_every_file_a_document_links_to_is_there(document):
         assert link.startswith("http") or (file.parent / link).exists(), link
 
 
+def test_every_promise_about_hostile_input_names_a_test_and_every_hostile_test_is_promised():
+    told = (ROOT / "docs" / "hostile.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/.]+\.py)`", told))
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+    held = {str(file.relative_to(ROOT)) for file in (ROOT / "tests" / "hostile").glob("test_*.py")}
+    assert sorted(held - named) == []
+
+
 def test_what_a_package_holds_besides_python_is_installed_with_it():
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
     packages = {pattern.rstrip("*") for pattern in setuptools["packages"]["find"]["include"]}
