@@ -16,7 +16,7 @@ from agents.answering.voter import Vote, Voter
 from agents.core.deadline import Deadline
 from agents.core.errors import AiacError, EngineError
 from agents.core.manifest import Manifest
-from agents.core.pooling import AnytimePooling
+from agents.core.pooling import AnytimePooling, likeliest
 from agents.core.schema import LETTERS, Answer, Question
 
 logger = logging.getLogger(__name__)
@@ -182,7 +182,7 @@ class Answerer:
             )
             for name in dict.fromkeys([*served, *weights])
         ]
-        letter = LETTERS[probabilities.index(max(probabilities))]
+        letter = LETTERS[likeliest(probabilities)]
         return AnswerResult(
             answer=Answer(letter, reasoning(letter, probabilities, reports, pooled is not None)),
             probabilities=probabilities,
@@ -229,7 +229,7 @@ def reasoning(letter: str, probabilities: Sequence[float], reports: Sequence[Mem
         return f"No member of the ensemble finished in time; {letter} is the most frequent key for such questions."
     shares = ", ".join(f"{LETTERS[i]} {share:.0%}" for i, share in enumerate(probabilities))
     voted = [report.vote for report in reports if report.vote is not None]
-    agreeing = sum(vote.probabilities.index(max(vote.probabilities)) == LETTERS.index(letter) for vote in voted)
+    agreeing = sum(likeliest(vote.probabilities) == LETTERS.index(letter) for vote in voted)
     absent = sum(report.error in (LEFT_OUT, NOT_SERVED) for report in reports)
     unfinished = len(reports) - absent - sum(report.complete for report in reports)
     late = f" {unfinished} of {len(reports)} members did not finish." if unfinished else ""

@@ -35,6 +35,11 @@ def pool_distributions(
     return [value / scale for value in pooled]
 
 
+def likeliest(scores: Sequence[float]) -> int:
+    """Return the place of the greatest score, the first of equal ones: the choice that is answered."""
+    return max(range(len(scores)), key=scores.__getitem__)
+
+
 class AnytimePooling:
     """The pool of what has arrived so far. A member may report again with more evidence; its last word counts."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from agents.core.pooling import likeliest
 from training.release.fit import Scores
 from training.support.statistics import bootstrap_interval, mcnemar_p
 
@@ -32,8 +33,7 @@ def judge_members(
 ) -> list[MemberResult]:
     """Measure every member, and reject trained ones that do not beat the best untrained one significantly."""
     right = {
-        name: [row.index(max(row)) == key for row, key in zip(member, keys, strict=True)]
-        for name, member in scores.items()
+        name: [likeliest(row) == key for row, key in zip(member, keys, strict=True)] for name, member in scores.items()
     }
     untrained = [name for name in scores if name not in trained]
     best = max(untrained, key=lambda name: sum(right[name]), default=None)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.core.manifest import FILE_NAME, Accuracy, Base, Manifest, Member
+from agents.core.pooling import likeliest
 from agents.core.prompts import PromptRenderer
 from agents.core.schema import Question
 from agents.engines.tokenizer_identity import tokenizer_hashes
@@ -175,7 +176,7 @@ def _provenance(
 
 
 def _accuracy(scores: Sequence[Sequence[float]], keys: Sequence[int], rows: Sequence[int]) -> Accuracy:
-    correct = sum(scores[i].index(max(scores[i])) == keys[i] for i in rows)
+    correct = sum(likeliest(scores[i]) == keys[i] for i in rows)
     low, high = wilson_interval(correct, len(rows))
     return Accuracy(correct=correct, rows=len(rows), low=round(low, 4), high=round(high, 4))
 

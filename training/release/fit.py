@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agents.core.pooling import Pooling, pool_distributions
+from agents.core.pooling import Pooling, likeliest, pool_distributions
 from agents.core.scoring import distribution
 from training.support.statistics import bootstrap_interval, negative_log_likelihood, row_nlls
 
@@ -189,5 +189,5 @@ def _measure(
         pool_distributions(pooling, [distributions[m][i] for m in voting], [weights[m] for m in voting]) for i in rows
     ]
     row_keys = [keys[i] for i in rows]
-    correct = sum(d.index(max(d)) == key for d, key in zip(pooled, row_keys, strict=True))
+    correct = sum(likeliest(d) == key for d, key in zip(pooled, row_keys, strict=True))
     return CandidatePool(name, pooling, weights, row_nlls(pooled, row_keys), correct)

@@ -11,6 +11,7 @@ from typing import Any
 from agents.answering.answerer import Answerer, AnswerResult
 from agents.answering.voter import Voter
 from agents.core.deadline import Deadline
+from agents.core.pooling import likeliest
 from training.curation.keyed_rows import KeyedRow
 from training.support.statistics import (
     bootstrap_interval,
@@ -105,7 +106,7 @@ def _voter_report(name: str, answered: Sequence[AnsweredRow]) -> dict[str, Any]:
     if not voted:
         return {"rows": 0}
     distributions = [j.distributions[name] for j in voted]
-    predicted = [d.index(max(d)) for d in distributions]
+    predicted = [likeliest(d) for d in distributions]
     keys = [j.row.key for j in voted]
     correct = [p == k for p, k in zip(predicted, keys, strict=True)]
     pool_correct = [_is_right(j, POOL) for j in voted]
@@ -151,7 +152,7 @@ def compare(answered: Sequence[AnsweredRow], other: Sequence[AnsweredRow]) -> di
 
 def _is_right(answered: AnsweredRow, name: str) -> bool:
     distribution = answered.distributions[name]
-    return distribution.index(max(distribution)) == answered.row.key
+    return likeliest(distribution) == answered.row.key
 
 
 def _accuracy_by(names: Sequence[str], correct: Sequence[bool]) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from agents.asking.proposal import Proposal, RejectedError
 from agents.core.errors import EngineError
 from agents.core.manifest import Manifest
 from agents.core.permutation import Order, cyclic_orders, to_choices
-from agents.core.pooling import pool_distributions
+from agents.core.pooling import likeliest, pool_distributions
 from agents.core.schema import LETTERS, Question
 from agents.support.priority import Priority, PriorityGate
 
@@ -73,7 +73,7 @@ class AgreementGate:
             pooled = pool_distributions(
                 self._manifest.pooling, distributions, [voter.member.weight for voter in voters]
             )
-            if pooled.index(max(pooled)) != key:
+            if likeliest(pooled) != key:
                 raise RejectedError(UNSTEADY if by_order else DISAGREES)
             if pooled[key] < self._min_probability:
                 raise RejectedError(UNSURE)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.core.pooling import FLOOR, AnytimePooling, Pooling, pool_distributions
+from agents.core.pooling import FLOOR, AnytimePooling, Pooling, likeliest, pool_distributions
 
 reproducibly = settings(derandomize=True, deadline=None)
 POOLINGS: list[Pooling] = ["linear", "logarithmic"]
@@ -114,3 +114,10 @@ def test_a_member_of_no_weight_says_nothing_alone() -> None:
 def test_a_member_without_a_weight_is_unknown() -> None:
     with pytest.raises(KeyError, match="stranger"):
         AnytimePooling("linear", {"known": 1.0}).report("stranger", [1.0])
+
+
+@pytest.mark.parametrize(
+    ("scores", "place"), [([0.1, 0.6, 0.3], 1), ([0.25] * 4, 0), ([0.2, 0.4, 0.4], 1), ([-3.0, -1.0], 1)]
+)
+def test_the_likeliest_choice_is_the_first_of_the_greatest(scores, place):
+    assert likeliest(scores) == place == int(np.argmax(scores))
