@@ -114,7 +114,7 @@ class AgreementGate:
             "kind": "agreement",
             "ensemble": manifest.name,
             "manifest_sha256": self._manifest_sha256,
-            "base": manifest.base.model_dump(),
+            "base": manifest.base.model_dump(exclude_none=True),
             "pooling": manifest.pooling,
             "members": [
                 {
