@@ -52,7 +52,6 @@ def malformed_bodies(row: Row) -> dict[str, bytes]:
         "an empty list": [],
         "no choices": {"question": question},
         "no question": {"choices": choices},
-        "an empty question": {"question": " ", "choices": choices},
         "a question that is a number": {"question": 5, "choices": choices},
         "choices that are null": {"question": question, "choices": None},
         "choices that are one text": {"question": question, "choices": "A) B) C) D)"},
