@@ -137,6 +137,17 @@ def test_the_root_is_read_only_and_all_that_is_written_has_a_place(service):
 
 
 @each_service
+def test_the_user_can_write_to_the_home_that_a_tmpfs_stands_on(service):
+    """Such a mount is root's, so its mode must let others in. Newer runtimes take Compose's, older ones the image's."""
+    dockerfile = ROOT / service["build"]["dockerfile"]
+    home = environment_of(dockerfile)["HOME"]
+    (options,) = [place.partition(":")[2] for place in service["tmpfs"] if place.startswith(f"{home}:")]
+    assert "mode=1777" in options.split(",")
+    (user,) = [line for line in instructions(dockerfile) if f"--home-dir {home} " in line]
+    assert f"chmod 1777 {home};" in user[user.index("useradd") :]
+
+
+@each_service
 def test_every_build_argument_is_one_of_its_dockerfile_with_the_same_default(service):
     dockerfile = ROOT / service["build"]["dockerfile"]
     known = dict(line.split()[1].split("=", 1) for line in instructions(dockerfile) if line.startswith("ARG "))
