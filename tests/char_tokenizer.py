@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agents.core.tokenizer import NO_THINKING, TemplateArguments
+
 
 class CharTokenizer:
     """A token a character, so that a label is one token."""
@@ -17,5 +19,5 @@ class CharTokenizer:
     def decode(self, token_ids: Sequence[int]) -> str:
         return "".join(map(chr, token_ids))
 
-    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+    def render_chat(self, messages: Sequence[dict[str, str]], arguments: TemplateArguments = NO_THINKING) -> str:
         return f"<user>{messages[0]['content']}\n<assistant>"

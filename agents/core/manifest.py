@@ -16,6 +16,7 @@ from agents.core.pooling import Pooling
 from agents.core.prompts import RENDERING
 from agents.core.schema import LETTERS, MAX_CHOICES, MIN_CHOICES
 from agents.core.scoring import Method
+from agents.core.tokenizer import NO_THINKING
 
 SCHEMA_VERSION = 1
 FILE_NAME = "ensemble.json"
@@ -25,6 +26,37 @@ TOLERANCE_NATS = {"float32": 1e-3, "bfloat16": 0.05}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 SafeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 LogProb = Annotated[float, Field(le=0, allow_inf_nan=False)]
+RESERVED_ARGUMENTS = frozenset(
+    [
+        "conversation",
+        "messages",
+        "tools",
+        "documents",
+        "chat_template",
+        "add_generation_prompt",
+        "continue_final_message",
+        "tokenize",
+        "padding",
+        "truncation",
+        "max_length",
+        "return_tensors",
+        "return_dict",
+        "return_assistant_tokens_mask",
+        "tokenizer_kwargs",
+        "strftime_now",
+        "bos_token",
+        "eos_token",
+        "unk_token",
+        "sep_token",
+        "pad_token",
+        "cls_token",
+        "mask_token",
+        "additional_special_tokens",
+        "self",
+    ]
+)
+"""Names that rendering sets itself; a member's template arguments may not replace them."""
+TemplateArgument = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -106,12 +138,16 @@ class Member(_Strict):
     prior: dict[int, list[Annotated[float, Field(gt=0, le=1)]]] = {}
     """Label prior by number of choices (letter members)."""
     accuracy: Accuracy | None = None
+    template_arguments: dict[TemplateArgument, bool | int | float | str] = dict(NO_THINKING)
+    """Variables for the chat template, with which the probes were rendered. A template ignores unknown ones."""
     probes: list[Probe] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> Member:
         if (self.kind == "base") != (self.path is None) or (self.path is None) != (self.sha256 is None):
             raise ValueError(f"kind {self.kind} does not go with path {self.path!r} and sha256 {self.sha256!r}")
+        if reserved := sorted(self.template_arguments.keys() & RESERVED_ARGUMENTS):
+            raise ValueError(f"template_arguments name {', '.join(reserved)}, which rendering sets itself; remove it")
         _check_priors(self.prior)
         return self
 

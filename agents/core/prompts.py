@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from agents.core.errors import EngineError
 from agents.core.permutation import Order
 from agents.core.schema import LETTERS, Question
-from agents.core.tokenizer import Tokenizer
+from agents.core.tokenizer import NO_THINKING, TemplateArguments, Tokenizer
 
 RENDERING = 2
 OPENING = "Answer:"
@@ -71,13 +71,18 @@ class ClozePrompt:
 class PromptRenderer:
     """Prompts for one tokenizer, of at most ``max_tokens`` with what is scored after them.
 
-    Raises EngineError when the chat template cannot carry them.
+    ``template_arguments`` go to the chat template. Raises EngineError when it cannot carry the prompts.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        max_tokens: int | None = None,
+        template_arguments: TemplateArguments = NO_THINKING,
+    ) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        rendered = tokenizer.render_chat([{"role": "user", "content": _MARK}])
+        rendered = tokenizer.render_chat([{"role": "user", "content": _MARK}], template_arguments)
         if rendered.count(_MARK) != 1:
             raise EngineError("the chat template does not hold the user's message exactly once")
         before, after = rendered.split(_MARK)

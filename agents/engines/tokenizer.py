@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from agents.core.errors import DamagedModelError, first_line
+from agents.core.tokenizer import NO_THINKING, TemplateArguments
 from agents.support.missing_package import missing_package
+
+TODAY = date(2024, 7, 26)
+"""The date every chat template is told, so that prompts are the same each day.
+
+Llama 3's templates write this one themselves where no date is given.
+"""
 
 
 class ChatTokenizer:
@@ -54,10 +62,14 @@ class ChatTokenizer:
     def decode(self, token_ids: Sequence[int]) -> str:
         return str(self.hf.decode(list(token_ids), skip_special_tokens=True))
 
-    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+    def render_chat(self, messages: Sequence[dict[str, str]], arguments: TemplateArguments = NO_THINKING) -> str:
         """Raises DamagedModelError for a template that fails on these messages."""
+        # A variable of this name hides transformers' own function, which reads the clock.
+        variables = {**arguments, "strftime_now": TODAY.strftime}
         try:
-            return str(self.hf.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+            return str(
+                self.hf.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True, **variables)
+            )
         except Exception as error:
             # Whatever a template calls may fail: Jinja's errors, and Python's own (a type, an overflow, a recursion).
             found = f"a chat template that fails ({type(error).__name__}: {first_line(error)})"

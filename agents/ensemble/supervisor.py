@@ -131,9 +131,9 @@ class EngineSupervisor:
             await tokenizer
 
     async def _check_members(self, engine: Engine, report: Report) -> tuple[list[Voter], list[MemberStatus]]:
-        renderer = PromptRenderer(engine.tokenizer, engine.max_tokens)
         voters, statuses = [], []
         for member in self.spec.members:
+            renderer = PromptRenderer(engine.tokenizer, engine.max_tokens, member.template_arguments)
             report(f"checking {member.name}")
             adapter = self.spec.adapters[member.name]
             status = await check_member(member, engine, adapter)

@@ -68,6 +68,20 @@ def test_a_manifest_in_short_has_the_defaults(tmp_path: Path) -> None:
     assert (found.members[0].kind, found.members[0].orders, found.members[0].temperature) == ("base", None, 1.0)
 
 
+def test_a_member_without_template_arguments_does_not_think() -> None:
+    [silent] = Manifest.model_validate(manifest(members=[member()])).members
+    assert silent.template_arguments == {"enable_thinking": False}
+    chosen = Manifest.model_validate(manifest(members=[member(template_arguments={"enable_thinking": True, "n": 3})]))
+    assert chosen.members[0].template_arguments == {"enable_thinking": True, "n": 3}
+
+
+def test_template_arguments_are_recorded_beside_the_probes(tmp_path: Path) -> None:
+    file = write_manifest(Manifest.model_validate(manifest()), tmp_path)
+    recorded = json.loads(file.read_text())["members"][0]
+    assert recorded["template_arguments"] == {"enable_thinking": False}
+    assert recorded["probes"]
+
+
 def test_the_answer_prior_is_uniform_where_none_is_recorded() -> None:
     found = Manifest.model_validate(manifest())
     assert found.answer_prior_for(2) == [0.75, 0.25]
@@ -115,6 +129,13 @@ NO_PRIOR = "a prior for {n} choices must be {n} probabilities that sum to 1"
             "logprobs are not of the shape of continuations",
         ),
         ({"members": [member(probes=[{"kind": "other"}])]}, "members.0.probes.0", "next_token"),
+        (
+            {"members": [member(template_arguments={"messages": 1, "strftime_now": "x"})]},
+            "members.0",
+            "template_arguments name messages, strftime_now, which rendering sets itself",
+        ),
+        ({"members": [member(template_arguments={"a b": 1})]}, "members.0.template_arguments.a b.[key]", "match pattern"),
+        ({"members": [member(template_arguments={"a": [1]})]}, "members.0.template_arguments.a.bool", "valid boolean"),
         ({"base": {"model": "tiny", "sha256": "A" * 64}}, "base.sha256", "match pattern"),
         ({"base": {"model": "", "sha256": SHA}}, "base.model", "at least 1 character"),
         ({"pooling": "median"}, "pooling", "'linear' or 'logarithmic'"),
