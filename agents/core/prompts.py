@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from agents.core.errors import EngineError
 from agents.core.permutation import Order
 from agents.core.schema import LETTERS, Question
+from agents.core.thoughts import open_thought
 from agents.core.tokenizer import NO_THINKING, TemplateArguments, Tokenizer
 
 RENDERING = 2
@@ -86,6 +87,12 @@ class PromptRenderer:
         if rendered.count(_MARK) != 1:
             raise EngineError("the chat template does not hold the user's message exactly once")
         before, after = rendered.split(_MARK)
+        if thought := open_thought(rendered, after):
+            opening, closing = thought
+            raise EngineError(
+                f"end the chat template's generation prompt with {closing}, or choose a model that answers without a "
+                f"thought: the template ends inside one ({opening!r}), and an answer would be read as part of it"
+            )
         self._before = tokenizer.encode_markup(before)
         self._after = tokenizer.encode_markup(after + OPENING)
         self._generation = tokenizer.encode_markup(after)

@@ -134,7 +134,11 @@ NO_PRIOR = "a prior for {n} choices must be {n} probabilities that sum to 1"
             "members.0",
             "template_arguments name messages, strftime_now, which rendering sets itself",
         ),
-        ({"members": [member(template_arguments={"a b": 1})]}, "members.0.template_arguments.a b.[key]", "match pattern"),
+        (
+            {"members": [member(template_arguments={"a b": 1})]},
+            "members.0.template_arguments.a b.[key]",
+            "match pattern",
+        ),
         ({"members": [member(template_arguments={"a": [1]})]}, "members.0.template_arguments.a.bool", "valid boolean"),
         ({"base": {"model": "tiny", "sha256": "A" * 64}}, "base.sha256", "match pattern"),
         ({"base": {"model": "", "sha256": SHA}}, "base.model", "at least 1 character"),
