@@ -19,6 +19,7 @@ from agents.core.schema import Question
 from agents.core.scoring import Method
 from agents.engines.torch.forward import packed_inputs
 from agents.engines.torch.token_tree import Layout, Run, TokenTree
+from agents.engines.torch.windows import read_windows
 
 Tensors = dict[str, Any]
 
@@ -120,8 +121,20 @@ def choice_scores(model: Any, batch: Tensors) -> Any:
     """Scores [examples, most choices] in float32; minus infinity where an example has fewer choices."""
     import torch
 
-    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask")}
-    logits = model(**inputs, use_cache=False, logits_to_keep=batch["places"]).logits[0].float()
+    positions = batch["position_ids"][0]
+    # On several devices the model is wrapped in one that has no configuration.
+    windows = read_windows(getattr(model, "module", model).config.get_text_config())
+    logits = (
+        model(
+            input_ids=batch["input_ids"],
+            position_ids=batch["position_ids"],
+            attention_mask=windows.masks(batch["attention_mask"], positions, positions),
+            use_cache=False,
+            logits_to_keep=batch["places"],
+        )
+        .logits[0]
+        .float()
+    )
     logprobs = logits.log_softmax(-1)[batch["term_place"], batch["term_token"]] * batch["term_factor"]
     flat = torch.zeros(len(batch["row"]), device=logits.device).index_add(0, batch["term_choice"], logprobs)
     shape = (len(batch["keys"]), int(batch["column"].max()) + 1)

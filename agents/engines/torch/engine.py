@@ -18,6 +18,7 @@ from agents.engines.tokenizer import ChatTokenizer
 from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.precision import has_bfloat16_units, on_cpu
 from agents.engines.torch.structured import SchemaCompiler
+from agents.engines.torch.windows import read_windows
 from agents.engines.torch.worker import TorchWorker, WorkerCounters
 from agents.models.checkpoint import require_no_code
 from agents.support.missing_package import missing_package
@@ -38,14 +39,15 @@ class TransformersEngine:
         self, models: Mapping[str | None, Any], tokenizer: ChatTokenizer, *, cache_tokens: int = CACHE_TOKENS
     ) -> None:
         bare = models[None]
+        config = bare.config.get_text_config()
         self._tokenizer = tokenizer
         self._dtype = str(bare.dtype).removeprefix("torch.")
-        self._max_tokens = int(bare.config.max_position_embeddings)
+        self._max_tokens = int(config.max_position_embeddings)
         eos = bare.generation_config.eos_token_id
         self._stop_ids = frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
         self._adapters = frozenset(models)
-        self._schemas = SchemaCompiler(tokenizer.hf, int(bare.config.vocab_size), self._stop_ids)
-        self._worker = TorchWorker(dict(models), cache_tokens=cache_tokens)
+        self._schemas = SchemaCompiler(tokenizer.hf, int(config.vocab_size), self._stop_ids)
+        self._worker = TorchWorker(dict(models), cache_tokens=cache_tokens, windows=read_windows(config))
 
     @classmethod
     def load(
@@ -155,8 +157,7 @@ def load_model(checkpoint: Path, dtype: Any, *, known_finite: bool = False) -> A
     """The checkpoint's causal model, from safetensors only. Raises DamagedModelError when it does not load.
 
     Refused by name: tensors that are missing, a model that needs code of its own, and NaN, unless it was looked for
-    before (``known_finite``). Raises EngineError for layers that do not attend to everything before them: the token
-    tree's mask would be wrong.
+    before (``known_finite``). Raises EngineError for layers that the token tree has no mask for.
     """
     from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
@@ -183,9 +184,10 @@ def load_model(checkpoint: Path, dtype: Any, *, known_finite: bool = False) -> A
         raise DamagedModelError(str(checkpoint), found, "whole weights")
     if not known_finite:
         require_finite(model.named_parameters(), checkpoint)
-    windows = {"full_attention"} ^ {"full_attention", *(getattr(model.config, "layer_types", None) or [])}
-    if windows:
-        raise EngineError(f"{checkpoint}: layers of type {', '.join(sorted(windows))} need an engine that knows them")
+    try:
+        read_windows(model.config.get_text_config())
+    except EngineError as error:
+        raise EngineError(f"{checkpoint}: {error}") from None
     return model
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from agents.engines.protocol import Generation
 from agents.engines.torch.jobs import GenerateJob
 from agents.engines.torch.token_tree import Layout, Run
+from agents.engines.torch.windows import Windows
 
 
-def forward(model: Any, layout: Layout, places: list[int]) -> Any:
+def forward(model: Any, windows: Windows, layout: Layout, places: list[int]) -> Any:
     """Logits in float32, [len(places), vocabulary], at ``places`` of the fresh tokens; stores the keys and values."""
     import torch
     from transformers import DynamicCache
@@ -20,8 +21,11 @@ def forward(model: Any, layout: Layout, places: list[int]) -> Any:
     if layout.cached:
         for layer, pairs in enumerate(zip(*(run.key_values or [] for run in layout.cached), strict=True)):
             cache.update(torch.cat([k for k, _ in pairs], dim=2), torch.cat([v for _, v in pairs], dim=2), layer)
+    inputs = {name: tensor.to(model.device) for name, tensor in packed_inputs(layout).items()}
+    positions = inputs["position_ids"][0]
+    above = [*(torch.arange(run.start, run.end, device=model.device) for run in layout.cached), positions]
     output = model(
-        **{name: tensor.to(model.device) for name, tensor in packed_inputs(layout).items()},
+        **{**inputs, "attention_mask": windows.masks(inputs["attention_mask"], positions, torch.cat(above))},
         use_cache=True,
         logits_to_keep=torch.tensor(places or [0], device=model.device),
         **{cache_argument(model): cache},
@@ -36,7 +40,7 @@ def packed_inputs(layout: Layout) -> dict[str, Any]:
     """A model's inputs for the fresh tokens of a batch as one sequence.
 
     Ids and positions are [1, fresh]; the mask is boolean, [1, 1, fresh, cached + fresh], and of four dimensions, so
-    that transformers' attention functions take it as it is.
+    that transformers' attention functions take it as it is. It knows no windows: ``Windows.masks`` does.
     """
     import torch
 

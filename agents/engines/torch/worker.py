@@ -22,6 +22,7 @@ from agents.engines.protocol import Generation
 from agents.engines.torch.forward import forward, generate
 from agents.engines.torch.jobs import GenerateJob, Row, ScoreJob
 from agents.engines.torch.token_tree import TokenTree
+from agents.engines.torch.windows import Windows
 
 BATCH_SECONDS = 0.5
 """How long a batch should take: cancelled work goes on for no longer. Longer ones save a little time."""
@@ -47,16 +48,23 @@ class WorkerCounters:
 @dataclass(eq=False)
 class _Slot:
     model: Any
+    windows: Windows
     tree: TokenTree = field(default_factory=TokenTree)
 
 
 class TorchWorker:
     """Owns the models, one per adapter (None is the bare one), and the thread that runs them."""
 
-    def __init__(self, models: dict[str | None, Any], *, cache_tokens: int) -> None:
+    def __init__(
+        self,
+        models: dict[str | None, Any],
+        *,
+        cache_tokens: int,
+        windows: Windows = Windows(),  # noqa: B008 - frozen
+    ) -> None:
         self.counters = WorkerCounters()
         self.batch_tokens = MIN_BATCH_TOKENS
-        self._slots = {adapter: _Slot(model) for adapter, model in models.items()}
+        self._slots = {adapter: _Slot(model, windows) for adapter, model in models.items()}
         self._cache_tokens = cache_tokens
         self._rows: deque[Row] = deque()
         self._generations: deque[GenerateJob] = deque()
@@ -213,7 +221,7 @@ class TorchWorker:
         ]
         places = sorted({place for row in wanted for place in row})
         with torch.inference_mode():
-            logits = forward(slot.model, layout, places)
+            logits = forward(slot.model, slot.windows, layout, places)
             at = {place: i for i, place in enumerate(places)}
             flat = [
                 (at[place], candidate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,3 +116,24 @@ def test_shared_tokens_stand_once_in_a_batch(setting: Any) -> None:
 def test_a_question_without_a_key_is_refused(setting: Any) -> None:
     with pytest.raises(ValueError, match="without a key"):
         choice_example(setting[1], Question("Q", ("a", "b")), "cloze", (0, 1))
+
+
+@pytest.mark.parametrize("method", ["letter", "cloze"])
+def test_scores_of_a_model_with_a_window_are_those_of_plain_forward_passes(
+    setting: Any, method: Method, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
+
+    config = setting[0].config
+    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    sizes = {name: getattr(config, name) for name in (*names, "num_key_value_heads", "initializer_range")}
+    torch.manual_seed(0)
+    MistralForCausalLM(MistralConfig(**sizes, sliding_window=8)).save_pretrained(tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32, attn_implementation="sdpa").eval()
+    renderer = setting[1]
+    examples = [choice_example(renderer, q, method, order) for q, order in zip(QUESTIONS, ORDERS, strict=True)]
+    with torch.no_grad():
+        scores = choice_scores(model, pack(examples))
+        for row, question, order in zip(scores, QUESTIONS, ORDERS, strict=True):
+            expected = plain_scores(model, renderer, question, method, order)
+            assert row[: len(order)].tolist() == pytest.approx(expected.tolist(), abs=2e-3)
