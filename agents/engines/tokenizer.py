@@ -52,6 +52,30 @@ class ChatTokenizer:
         self._text = Tokenizer.from_str(
             json.dumps({**backend, "added_tokens": [], "post_processor": None, "model": model})
         )
+        self._check_spaces(checkpoint)
+
+    def _check_spaces(self, checkpoint: Path) -> None:
+        """Raise DamagedModelError for a tokenizer that loses the space between words, or adds one to each text.
+
+        The class that tokenizer_config.json names may replace how tokenizer.json splits text, without an error.
+        """
+        for encode in (self.encode_text, self.encode_markup):
+            if (found := self.decode(encode("hello world")).strip()) != "hello world":
+                raise DamagedModelError(
+                    str(checkpoint),
+                    f"a tokenizer that reads 'hello world' back as {found!r}",
+                    'one that keeps text as it is (set "tokenizer_class": "PreTrainedTokenizerFast" in '
+                    "tokenizer_config.json, so that tokenizer.json is read unchanged)",
+                )
+        apart = [*self.encode_text("hello"), *self.encode_text(" world")]
+        if apart != self.encode_text("hello world"):
+            raise DamagedModelError(
+                str(checkpoint),
+                f"a tokenizer that reads ' world' as {self.hf.convert_ids_to_tokens(self.encode_text(' world'))}, "
+                "other tokens than within 'hello world'",
+                'one without a stray token before each text (set "tokenizer_class": "LlamaTokenizer" in '
+                "tokenizer_config.json for a SentencePiece model)",
+            )
 
     def encode_text(self, text: str) -> list[int]:
         return list(self._text.encode(text, add_special_tokens=False).ids)

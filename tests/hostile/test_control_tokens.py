@@ -50,7 +50,7 @@ def word_piece() -> Tokenizer:
 
 
 def word_level() -> Tokenizer:
-    backend = Tokenizer(models.WordLevel(vocab=numbered([UNKNOWN, *CONTROLS, "hello"]), unk_token=UNKNOWN))
+    backend = Tokenizer(models.WordLevel(vocab=numbered([UNKNOWN, *CONTROLS, "hello", "world"]), unk_token=UNKNOWN))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return backend
 
