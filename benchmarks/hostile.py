@@ -33,6 +33,7 @@ from agents.core.prompts import PromptRenderer
 from agents.core.rules import broken_question_rule
 from agents.core.schema import Question, read_questions
 from agents.core.token_estimate import estimate_tokens
+from agents.core.tokenizer import NO_THINKING, TemplateArguments
 from agents.engines.adapter_config import ADAPTER_CONFIG, read_adapter_config, require_quick_patterns
 from agents.engines.protocol import Generation
 from agents.ensemble.manifest_file import read_manifest
@@ -126,7 +127,7 @@ class ByteTokenizer:
     def decode(self, token_ids: Sequence[int]) -> str:
         return bytes(token_ids).decode(errors="replace")
 
-    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+    def render_chat(self, messages: Sequence[dict[str, str]], arguments: TemplateArguments = NO_THINKING) -> str:
         return "".join(f"<{message['role']}>{message['content']}\n" for message in messages)
 
 

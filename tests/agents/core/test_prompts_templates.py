@@ -111,6 +111,13 @@ def test_a_template_that_leaves_a_thought_open_is_refused_and_what_closes_it_is_
 
 
 @pytest.mark.parametrize("name", CONTROLS)
+def test_only_a_template_that_can_think_heeds_being_told_not_to(tmp_path: Path, name: str) -> None:
+    tokenizer = opened(tmp_path, name)
+    chat = [{"role": "user", "content": "Which?"}]
+    assert (tokenizer.render_chat(chat) != tokenizer.render_chat(chat, {})) == (name == "Qwen3")
+
+
+@pytest.mark.parametrize("name", CONTROLS)
 def test_no_prompt_holds_the_date_of_today(tmp_path: Path, name: str) -> None:
     text = opened(tmp_path, name).render_chat([{"role": "user", "content": "Which?"}])
     years = set(re.findall(r"20\d\d-\d\d-\d\d|\d\d \w{3} 20\d\d", text))
