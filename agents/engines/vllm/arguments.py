@@ -49,6 +49,8 @@ def engine_arguments(
         "use_tqdm_on_load": False,
         "seed": 0,
     }
+    if options.max_num_batched_tokens is not None:
+        arguments["max_num_batched_tokens"] = options.max_num_batched_tokens
     if options.distributed_executor_backend is not None:
         arguments["distributed_executor_backend"] = options.distributed_executor_backend
     if on_cpu:

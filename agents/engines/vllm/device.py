@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from agents.core.errors import EngineError, MissingExtraError
@@ -14,9 +14,12 @@ from agents.engines.vllm.options import VllmOptions
 THREADS_BIND, UNPINNED = "VLLM_CPU_OMP_THREADS_BIND", "nobind"
 
 
-def prepare_environment(options: VllmOptions) -> None:
-    """Sets what vLLM reads from the environment only, before it is imported; the user's own values stay."""
+def prepare_environment(options: VllmOptions, environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set what vLLM reads from the environment only, before it is imported; the user's own values stay."""
     defaults = {
+        # Inside another program vLLM forks its engines on a GPU. A fork has the locks of threads that it does not have,
+        # hangs where OpenMP has run before it, and keeps the service's listening socket open.
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_ENGINE_READY_TIMEOUT_S": str(options.ready_timeout_seconds),
@@ -30,7 +33,7 @@ def prepare_environment(options: VllmOptions) -> None:
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     }
     for name, value in defaults.items():
-        os.environ.setdefault(name, value)
+        environment.setdefault(name, value)
 
 
 def threads_are_pinned(environment: Mapping[str, str] = os.environ) -> bool:

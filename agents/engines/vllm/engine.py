@@ -109,7 +109,11 @@ class VllmEngine:
             from vllm.v1.engine.async_llm import AsyncLLM
 
             with ready_within(options.ready_timeout_seconds):
-                engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments), stat_loggers=[_stat_logger(counters)])
+                engine = AsyncLLM.from_engine_args(
+                    AsyncEngineArgs(**arguments),
+                    usage_context=usage_context(),
+                    stat_loggers=[_stat_logger(counters)],
+                )
         except Exception as error:
             # Everything vLLM raises here is about the weights, the device or the options; its own log has the details.
             raise EngineError(f"vLLM did not start on {checkpoint}: {first_line(error, limit=300)}") from None
@@ -254,6 +258,16 @@ class VllmEngine:
         if adapter is None and self.adapters and self.on_cpu:
             raise EngineError("on a CPU, vLLM computes the bare model wrongly beside adapters; it needs its own engine")
         check_prompt(prompt, extra, self.max_tokens)
+
+
+def usage_context() -> Any:
+    """The context of a server: by itself an engine inside a program computes 2,048 tokens a step on every GPU.
+
+    A server on an MI300X computes 16,384, on an H100 8,192 (vLLM 0.32).
+    """
+    from vllm.usage.usage_lib import UsageContext
+
+    return UsageContext.OPENAI_API_SERVER
 
 
 def _stop_ids(engine: Any, tokenizer: ChatTokenizer) -> frozenset[int]:

@@ -31,6 +31,12 @@ class VllmOptions(BaseSettings):
         le=65_536,
         description="Sequences computed at a time. More use a large GPU better and take memory.",
     )
+    max_num_batched_tokens: int | None = Field(
+        None,
+        ge=64,
+        le=1 << 20,
+        description="Tokens computed in one step; by default vLLM's own choice for the device.",
+    )
     gpu_memory_utilization: float = Field(
         0.9, gt=0, le=1, description="Share of a GPU's memory that all engines together may take."
     )
