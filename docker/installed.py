@@ -21,8 +21,8 @@ OWNED_BY_THE_IMAGE = (
 """Distributions built or chosen for the image's GPU stack. From the package index they would come as CUDA builds."""
 
 NEEDED = ("torch", "vllm")
-VLLM_FIELD = "logprob_token_ids"
-"""Sampling field of vLLM that scoring needs, searched in the source: images' builds often have no true version."""
+VLLM_FIELD = "StructuredOutputsParams"
+"""The oldest vLLM that we serve on has it. Searched in the source: images' builds often have no true version."""
 ON_CPU = ("transformers", "peft", "xgrammar", "agents.ensemble.loading", "service.app")
 """Modules that serving on a CPU imports, beside torch and vLLM."""
 
@@ -63,7 +63,7 @@ def pins() -> list[str]:
 
 
 def require_vllm_field() -> None:
-    """Refuse a vLLM that cannot give the log-probs of chosen tokens, without importing it: a build has no GPU."""
+    """Refuse a vLLM that is too old to serve on, without importing it: a build has no GPU."""
     package = importlib.util.find_spec("vllm")
     source = Path(str(package and package.origin)).with_name("sampling_params.py")
     if not source.is_file() or VLLM_FIELD not in source.read_text(encoding="utf-8"):

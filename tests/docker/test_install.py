@@ -29,7 +29,7 @@ log = pathlib.Path(sys.prefix) / "pip.log"
 constraints = pathlib.Path(sys.argv[sys.argv.index("--constraint") + 1]).read_text()
 log.write_text(" ".join(sys.argv[1:]) + "\\n" + constraints)
 """
-SAMPLING_PARAMS = "logprob_token_ids: list[int] | None = None"
+SAMPLING_PARAMS = "class StructuredOutputsParams: ..."
 BROKEN_PIP = """
 import sys
 sys.exit(sys.argv[1] == "install")
@@ -121,12 +121,12 @@ def test_rocm_refuses_a_torch_that_was_not_built_for_rocm(tmp_path, cuda, build)
 
 
 @pytest.mark.parametrize("modules", [{}, {"sampling_params": "logprobs: int | None = None"}])
-def test_rocm_refuses_a_vllm_that_cannot_give_the_log_probs_of_chosen_tokens(tmp_path, modules):
+def test_rocm_refuses_a_vllm_that_is_too_old(tmp_path, modules):
     environment = Environment(tmp_path / "env")
     environment.put_torch("2.9.0+rocm7.0", hip="7.0.51831")
-    environment.put("vllm", "0.18.1+rocm700", **modules)
+    environment.put("vllm", "0.10.2+rocm700", **modules)
     assert refusal(environment.install("rocm")) == (
-        "found vllm 0.18.1+rocm700, which has no logprob_token_ids; expected vllm>=0.20 in the image (BASE_IMAGE)"
+        "found vllm 0.10.2+rocm700, which has no StructuredOutputsParams; expected vllm>=0.11 in the image (BASE_IMAGE)"
     )
 
 

@@ -1,9 +1,9 @@
 """The production engine: vLLM's AsyncLLM, started by this process. The same code serves CUDA, ROCm and CPU builds.
 
-Scores come from vLLM's raw log-probs, before any temperature. Letters: one token is sampled and thrown away, and
-``logprob_token_ids`` returns exactly the labels. Cloze: each continuation is a request of its own, with its last token
-as a label and those before it as a part of the prompt, whose ``prompt_logprobs`` are read. What continuations share is
-computed once, by the prefix cache. Asking for one token at a time instead took 2.5 times as long without that
+Scores come from vLLM's raw log-probs, before any temperature. Letters: one token is sampled and thrown away, and the
+log-probs of the labels are kept (``token_scores``). Cloze: each continuation is a request of its own, with its last
+token as a label and those before it as a part of the prompt, whose ``prompt_logprobs`` are read. What continuations
+share is computed once, by the prefix cache. Asking for one token at a time instead took 2.5 times as long without that
 (SmolLM2-135M on two cores, 16 questions of 4 choices of 4 tokens).
 
 On a CPU back end a request without an adapter that is batched with requests with one is computed with that adapter,
@@ -18,6 +18,7 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from agents.engines.vllm.device import device_type, prepare_environment, require
 from agents.engines.vllm.limits import LEAST_VERSION, score_in_chunks
 from agents.engines.vllm.options import VllmOptions
 from agents.engines.vllm.start import engines_give_way, ready_within
+from agents.engines.vllm.token_scores import TokenScores
 from agents.support.concurrency import run_together
 
 
@@ -55,6 +57,7 @@ class VllmEngine:
         counters: SchedulerCounters,
         on_cpu: bool,
     ) -> None:
+        import vllm
         from vllm.lora.request import LoRARequest
 
         self.checkpoint = checkpoint
@@ -65,6 +68,7 @@ class VllmEngine:
             name: LoRARequest(name, number, str(path)) for number, (name, path) in enumerate(adapters.items(), start=1)
         }
         self.on_cpu = on_cpu
+        self._scores = TokenScores(self._run, signature(vllm.SamplingParams).parameters)
         self._ids = itertools.count()
         self._stop_ids = _stop_ids(engine, tokenizer)
         self._dtype = str(engine.model_config.dtype).removeprefix("torch.")
@@ -136,7 +140,7 @@ class VllmEngine:
     async def next_token_logprobs(
         self, prompt: Sequence[int], candidates: Sequence[int], adapter: str | None = None
     ) -> list[float]:
-        return await score_in_chunks(candidates, lambda part: self._score(prompt, len(prompt), part, adapter))
+        return await score_in_chunks(candidates, lambda part: self._scores.score(prompt, len(prompt), part, adapter))
 
     async def continuation_logprobs(
         self, prompt: Sequence[int], continuations: Sequence[Sequence[int]], adapter: str | None = None
@@ -145,32 +149,15 @@ class VllmEngine:
             if not continuation:
                 return []
             if adapter is None or not self.on_cpu:
-                return await self._score([*prompt, *continuation[:-1]], len(prompt), continuation[-1:], adapter)
+                return await self._scores.score([*prompt, *continuation[:-1]], len(prompt), continuation[-1:], adapter)
             # vLLM's CPU back end dies when it is asked for the log-probs of a prompt under an adapter.
             parts = await run_together(
-                self._score([*prompt, *continuation[:i]], len(prompt) + i, [token], adapter)
+                self._scores.score([*prompt, *continuation[:i]], len(prompt) + i, [token], adapter)
                 for i, token in enumerate(continuation)
             )
             return [value for part in parts for value in part]
 
         return await run_together(score(continuation) for continuation in continuations)
-
-    async def _score(
-        self, tokens: Sequence[int], start: int, candidates: Sequence[int], adapter: str | None
-    ) -> list[float]:
-        """Log-probs of ``tokens[start:]``, then of each candidate after all of ``tokens``."""
-        inside = tokens[start:]
-        wanted = {"logprob_token_ids": list(candidates), "prompt_logprobs": 0 if inside else None}
-        # By itself vLLM computes the whole prompt anew when its log-probs are asked for. Tokens out of the cache have
-        # none: one of its runners leaves their rows out, another fills them with whatever was in memory. So the rows
-        # are counted from the end, and none that is read may be a cached token's.
-        output = await self._run(tokens, adapter, max_tokens=1, skip_reading_prefix_cache=False, **wanted)
-        if inside and output.num_cached_tokens >= start:
-            output = await self._run(tokens, adapter, max_tokens=1, skip_reading_prefix_cache=True, **wanted)
-        rows = output.prompt_logprobs[-len(inside) :] if inside else []
-        scores = [float(row[token].logprob) for row, token in zip(rows, inside, strict=True)]
-        after = output.outputs[0].logprobs[0]
-        return scores + [float(after[candidate].logprob) for candidate in candidates]
 
     async def generate(
         self,

@@ -7,8 +7,10 @@ from typing import Any
 
 from agents.support.concurrency import run_together
 
-LEAST_VERSION = "0.20"
-"""The first version whose ``SamplingParams`` have ``logprob_token_ids``. Over HTTP that takes 0.26."""
+LEAST_VERSION = "0.11"
+"""The first version with all that an engine uses: ``StructuredOutputsParams`` came last.
+
+From 0.20 on one request gives the log-probs of all candidates (``token_scores``); over HTTP that takes 0.26."""
 MAX_CANDIDATES = 128
 """The most token ids that log-probs are returned of in one request."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)

@@ -103,9 +103,9 @@ probe = NextTokenProbe(prompt=[1], candidates=[2], logprobs=[-1.0])
 print(asyncio.run(check_member(Member(name="m", method="letter", weight=1, probes=[probe]), engine, None)).reason)
 """
 OLD = """
-__version__ = "0.18.1"
+__version__ = "0.9.2"
 class SamplingParams:
-    def __init__(self, max_tokens, detokenize, temperature, prompt_logprobs, skip_reading_prefix_cache):
+    def __init__(self, max_tokens, temperature, prompt_logprobs, logprobs, allowed_token_ids):
         pass
 """
 
@@ -118,6 +118,6 @@ def test_a_vllm_that_is_too_old_is_a_reason_of_its_members_with_the_version_foun
         v1__engine__exceptions="class EngineDeadError(Exception): ...",
     )
     reason = run(CHECK, old)
-    assert reason.startswith("found vLLM 0.18.1, which does not know what a request asks for (")
-    assert "logprob_token_ids" in reason
-    assert reason.endswith("; expected 0.20 or newer")
+    assert reason.startswith("found vLLM 0.9.2, which does not know what a request asks for (")
+    assert "detokenize" in reason
+    assert reason.endswith("; expected 0.11 or newer")
