@@ -1,8 +1,9 @@
 """How the members of an ensemble are spread over vLLM engines, and whether they fit the memory there is.
 
 On a GPU the base and its LoRA, rsLoRA and OPLoRA adapters share one engine. vLLM does not serve DoRA, so such an
-adapter is merged into a checkpoint, and every checkpoint has an engine of its own. On a CPU every adapter is merged:
-there an adapter costs five times the time, and must not be batched with the bare model.
+adapter is merged into a checkpoint, and every checkpoint has an engine of its own. Its kernels for adapters compute in
+16 bits only, so where float32 is asked for, every adapter is merged. So it is on a CPU: there an adapter costs five
+times the time, and must not be batched with the bare model.
 """
 
 from __future__ import annotations
@@ -57,13 +58,14 @@ def place_on_vllm(
 ) -> Place:
     """The ``Place`` of vLLM engines. Without a ``dtype`` a GPU tries bfloat16, then float32; a CPU is exact at once.
 
+    An engine with adapters on a GPU is opened in bfloat16 only: vLLM asserts 16 bits there.
     ``cache`` is the ``root`` of ``merged_checkpoint``.
     """
 
     def place(weights: EnsembleWeights) -> list[EngineSpec]:
         on = (device or (lambda: find_device(options)))()
         tried = [dtype] if dtype else ["float32"] if on.on_cpu else ["bfloat16", "float32"]
-        groups = _groups(weights, on_cpu=on.on_cpu)
+        groups = _groups(weights, merge_all=on.on_cpu or dtype == "float32")
         shares = memory_shares(groups, tried[0], options, on)
         # Only now: hundreds of gigabytes are not written for an ensemble that does not fit.
         groups = [_merged(group, weights, cache) for group in groups]
@@ -72,12 +74,16 @@ def place_on_vllm(
                 group.name,
                 group.members,
                 {member.name: member.name if member.name in group.adapters else None for member in group.members},
-                [partial(asyncio.to_thread, _open, group, each, options, share) for each in tried],
+                [partial(asyncio.to_thread, _open, group, each, options, share) for each in _precisions(group, tried)],
             )
             for group, share in zip(groups, shares, strict=True)
         ]
 
     return place
+
+
+def _precisions(group: _Group, tried: Sequence[str]) -> Sequence[str]:
+    return ["bfloat16"] if group.adapters else tried
 
 
 def find_device(options: VllmOptions) -> Device:
@@ -108,7 +114,7 @@ def _open(group: _Group, dtype: str, options: VllmOptions, share: float | None) 
     return VllmEngine.load(group.checkpoint, group.adapters, dtype=dtype, options=options, memory_share=share)
 
 
-def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
+def _groups(weights: EnsembleWeights, *, merge_all: bool) -> list[_Group]:
     """Members by the checkpoint that computes them; nothing is merged yet."""
     shared: list[Member] = []
     adapters: dict[str, Path] = {}
@@ -119,7 +125,7 @@ def _groups(weights: EnsembleWeights, *, on_cpu: bool) -> list[_Group]:
             shared.append(member)
         elif member.kind == "checkpoint":
             own.append(_Group(member.name, folder, [member], {}))
-        elif on_cpu or _is_dora(folder):
+        elif merge_all or _is_dora(folder):
             own.append(_Group(member.name, weights.base, [member], {}, merge=folder))
         else:
             shared.append(member)

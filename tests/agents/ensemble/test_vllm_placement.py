@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,20 @@ def tuned(name: str) -> Member:
     return letter_member(name, kind="checkpoint" if name == "whole" else "adapter", path=name, sha256=SHA)
 
 
-def placed(weights: EnsembleWeights, device: Device, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[EngineSpec]:
+def placed(
+    weights: EnsembleWeights, device: Device, cache: Path, monkeypatch: pytest.MonkeyPatch, dtype: str | None = None
+) -> list[EngineSpec]:
     monkeypatch.setenv("AIAC_CACHE_DIR", str(cache))
-    return place_on_vllm(VllmOptions(), device=lambda: device)(weights)
+    return place_on_vllm(VllmOptions(), dtype, device=lambda: device)(weights)
+
+
+def precisions(spec: EngineSpec) -> list[str]:
+    """What each of its openers opens an engine in, in their order."""
+    found = []
+    for opener in spec.openers:
+        assert isinstance(opener, partial)
+        found.append(opener.args[2])
+    return found
 
 
 def layout(specs: list[EngineSpec]) -> list[tuple[str, dict[str, str | None]]]:
@@ -65,8 +77,16 @@ def test_on_a_gpu_the_base_and_its_adapters_share_an_engine_and_dora_is_merged(
         ("dora", {"dora": None}),
         ("whole", {"whole": None}),
     ]
-    # bfloat16 first, float32 where that misses a probe.
-    assert [len(spec.openers) for spec in specs] == [2, 2, 2]
+    # bfloat16 first, float32 where that misses a probe; vLLM asserts 16 bits where there are adapters.
+    assert [precisions(spec) for spec in specs] == [["bfloat16"], ["bfloat16", "float32"], ["bfloat16", "float32"]]
+
+
+def test_where_float32_is_asked_for_on_a_gpu_every_adapter_is_merged(
+    weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = placed(weights, Device(False, 80 * GIB), tmp_path, monkeypatch, dtype="float32")
+    assert [name for name, _ in layout(specs)] == ["base", "lora", "dora", "whole"]
+    assert [precisions(spec) for spec in specs] == [["float32"]] * 4
 
 
 def test_on_a_cpu_every_adapter_is_merged_so_that_nothing_mixes(
@@ -79,7 +99,7 @@ def test_on_a_cpu_every_adapter_is_merged_so_that_nothing_mixes(
         ("dora", {"dora": None}),
         ("whole", {"whole": None}),
     ]
-    assert [len(spec.openers) for spec in specs] == [1, 1, 1, 1]
+    assert [precisions(spec) for spec in specs] == [["float32"]] * 4
 
 
 def test_a_base_that_no_member_needs_has_no_engine(
