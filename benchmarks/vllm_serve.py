@@ -68,7 +68,7 @@ def engine_options(checkpoint: Path, adapters: Mapping[str, Path], *, dtype: str
 
     ``share`` is its part of the GPU memory that all servers together may use.
     """
-    from agents.engines.vllm.arguments import engine_arguments
+    from agents.engines.vllm.arguments import EngineMemory, engine_arguments
     from agents.engines.vllm.device import device_type, prepare_environment, threads_are_pinned
     from agents.engines.vllm.options import VllmOptions
 
@@ -79,7 +79,7 @@ def engine_options(checkpoint: Path, adapters: Mapping[str, Path], *, dtype: str
         adapters,
         dtype=dtype,
         options=settings,
-        memory_share=settings.gpu_memory_utilization * share,
+        memory=EngineMemory(settings.gpu_memory_utilization * share),
         on_cpu=device_type() == "cpu",
         threads_pinned=threads_are_pinned(),
     )

@@ -47,6 +47,8 @@ class EngineSpec:
     members: Sequence[Member]
     adapters: Mapping[str, str | None]
     openers: Sequence[Open]
+    left_out: str | None = None
+    """Why the engine is not opened, now or later: what there is room for is served without it."""
 
 
 Place = Callable[[EnsembleWeights], list[EngineSpec]]

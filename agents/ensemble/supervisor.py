@@ -78,6 +78,10 @@ class EngineSupervisor:
         A faster precision that misses a probe gives way to the next opener; the last one serves whoever passes. One
         that does not open, for want of memory say, takes nobody down: the one before it serves whoever passed there.
         """
+        if self.spec.left_out is not None:
+            logger.error("%s is not served: %s", self.spec.name, self.spec.left_out)
+            self.fail(self.spec.left_out)
+            return
         before: Open | None = None
         for number, opener in enumerate(self.spec.openers, start=1):
             last = number == len(self.spec.openers)
@@ -104,7 +108,8 @@ class EngineSupervisor:
 
     def watch(self) -> None:
         """From now on, drops the members of an engine that dies and opens it again until it is well."""
-        self._watching = asyncio.create_task(self._watch())
+        if self.spec.left_out is None:
+            self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         # One that is done may belong to a loop that has ended.

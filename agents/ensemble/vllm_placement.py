@@ -1,4 +1,4 @@
-"""How the members of an ensemble are spread over vLLM engines, and whether they fit the memory there is.
+"""How the members of an ensemble are spread over vLLM engines.
 
 On a GPU the base and its LoRA, rsLoRA and OPLoRA adapters share one engine. vLLM does not serve DoRA, so such an
 adapter is merged into a checkpoint, and every checkpoint has an engine of its own. Its kernels for adapters compute in
@@ -13,30 +13,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 
-from agents.core.errors import InputError
 from agents.core.manifest import Member
 from agents.engines.adapter_config import ADAPTER_CONFIG, require_quick_patterns
 from agents.engines.protocol import Engine
+from agents.engines.vllm.arguments import EngineMemory
 from agents.engines.vllm.options import VllmOptions
 from agents.ensemble.merged import merged_checkpoint
-from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
+from agents.ensemble.placement import EngineSpec, EnsembleWeights, Open, Place
+from agents.ensemble.vllm_memory import Device, plan_memory
 from agents.models.checkpoint import read_json_object, tensor_names
-from agents.models.store import readable_bytes
-
-OVERHEAD_BYTES = 1 << 30
-"""What an engine needs beside weights and cache: its libraries, activations, and what the allocator keeps."""
-LEAST_CACHE_BYTES = 1 << 30
-"""The least key-value cache an engine is started with on a GPU."""
-
-
-@dataclass(frozen=True)
-class Device:
-    """What engines run on. ``memory_bytes`` is that of one GPU, or the free memory of a machine without one."""
-
-    on_cpu: bool
-    memory_bytes: int
 
 
 @dataclass(frozen=True)
@@ -65,19 +53,24 @@ def place_on_vllm(
     def place(weights: EnsembleWeights) -> list[EngineSpec]:
         on = (device or (lambda: find_device(options)))()
         tried = [dtype] if dtype else ["float32"] if on.on_cpu else ["bfloat16", "float32"]
-        groups = _groups(weights, merge_all=on.on_cpu or dtype == "float32")
-        shares = memory_shares(groups, tried[0], options, on)
-        # Only now: hundreds of gigabytes are not written for an ensemble that does not fit.
-        groups = [_merged(group, weights, cache) for group in groups]
-        return [
-            EngineSpec(
-                group.name,
-                group.members,
-                {member.name: member.name if member.name in group.adapters else None for member in group.members},
-                [partial(asyncio.to_thread, _open, group, each, options, share) for each in _precisions(group, tried)],
-            )
-            for group, share in zip(groups, shares, strict=True)
-        ]
+        groups = _groups(weights, on, merge_all=on.on_cpu or dtype == "float32")
+        plan = plan_memory(groups, tried[0], options, on)
+        specs = []
+        for planned in groups:
+            names = {
+                member.name: member.name if member.name in planned.adapters else None for member in planned.members
+            }
+            openers: list[Open] = []
+            if planned.name in plan.memory:
+                # Only now: hundreds of gigabytes are not written for what does not fit.
+                group, memory = _merged(planned, weights, cache), plan.memory[planned.name]
+                for each in _precisions(group, tried):
+                    openers.append(partial(asyncio.to_thread, _open, group, each, options, memory))
+                    # Twice as large, the weights of a more exact precision leave less than was planned.
+                    memory = memory and replace(memory, cache_bytes=None)
+            left_out = plan.left_out.get(planned.name)
+            specs.append(EngineSpec(planned.name, planned.members, names, openers, left_out=left_out))
+        return specs
 
     return place
 
@@ -93,9 +86,12 @@ def find_device(options: VllmOptions) -> Device:
     prepare_environment(options)
     if device_type() == "cpu":
         return Device(True, available_memory())
+    from vllm.lora.peft_helper import PEFTHelper
     from vllm.platforms import current_platform
 
-    return Device(False, int(current_platform.get_device_total_memory()))
+    # Older versions know an adapter's one rank and alpha, and scale the modules that have their own wrongly.
+    patterns = "rank_pattern" in signature(PEFTHelper).parameters
+    return Device(False, int(current_platform.get_device_total_memory()), rank_patterns=patterns)
 
 
 def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int:
@@ -108,13 +104,13 @@ def available_memory(meminfo: Path = Path("/proc/meminfo")) -> int:
     return int(fields["MemAvailable"].split()[0]) << 10
 
 
-def _open(group: _Group, dtype: str, options: VllmOptions, share: float | None) -> Engine:
+def _open(group: _Group, dtype: str, options: VllmOptions, memory: EngineMemory | None) -> Engine:
     from agents.engines.vllm.engine import VllmEngine
 
-    return VllmEngine.load(group.checkpoint, group.adapters, dtype=dtype, options=options, memory_share=share)
+    return VllmEngine.load(group.checkpoint, group.adapters, dtype=dtype, options=options, memory=memory)
 
 
-def _groups(weights: EnsembleWeights, *, merge_all: bool) -> list[_Group]:
+def _groups(weights: EnsembleWeights, device: Device, *, merge_all: bool) -> list[_Group]:
     """Members by the checkpoint that computes them; nothing is merged yet."""
     shared: list[Member] = []
     adapters: dict[str, Path] = {}
@@ -125,7 +121,7 @@ def _groups(weights: EnsembleWeights, *, merge_all: bool) -> list[_Group]:
             shared.append(member)
         elif member.kind == "checkpoint":
             own.append(_Group(member.name, folder, [member], {}))
-        elif merge_all or _is_dora(folder):
+        elif merge_all or not _served_as_adapter(folder, device):
             own.append(_Group(member.name, weights.base, [member], {}, merge=folder))
         else:
             shared.append(member)
@@ -148,47 +144,8 @@ def _merged(group: _Group, weights: EnsembleWeights, cache: Path | None) -> _Gro
     return replace(group, checkpoint=merged, merge=None)
 
 
-def _is_dora(adapter: Path) -> bool:
-    return bool(read_json_object(adapter / ADAPTER_CONFIG).get("use_dora"))
-
-
-def memory_shares(groups: Sequence[_Group], dtype: str, options: VllmOptions, device: Device) -> list[float | None]:
-    """Each engine's part of a GPU's memory, by the size of its weights; None on a CPU, where the cache is set instead.
-
-    Raises InputError with the arithmetic when the engines do not fit.
-    """
-    split = 1 if device.on_cpu else options.tensor_parallel_size * options.pipeline_parallel_size
-    sizes = [weight_bytes(group.checkpoint, dtype) / split for group in groups]
-    cache = options.cpu_cache_gib << 30 if device.on_cpu else LEAST_CACHE_BYTES
-    usable = device.memory_bytes * (1.0 if device.on_cpu else options.gpu_memory_utilization)
-    spare = usable - sum(sizes) - len(groups) * (OVERHEAD_BYTES + cache)
-    if spare < 0:
-        parts = " + ".join(
-            f"{group.name} {readable_bytes(round(size))}" for group, size in zip(groups, sizes, strict=True)
-        )
-        what = "of free memory" if device.on_cpu else "of a GPU's memory"
-        raise InputError(
-            "ensemble",
-            f"weights of {parts} in {dtype}, and {readable_bytes(OVERHEAD_BYTES + cache)} beside each of "
-            f"{len(groups)} engines: {readable_bytes(round(usable - spare))} in all",
-            f"at most {readable_bytes(round(usable))} {what}: fewer or smaller members, or more GPUs to split over",
-        )
-    if device.on_cpu:
-        return [None] * len(groups)
-    total = sum(sizes)
-    return [(size + OVERHEAD_BYTES + cache + spare * size / total) / device.memory_bytes for size in sizes]
-
-
-def weight_bytes(checkpoint: Path, dtype: str) -> int:
-    """Bytes of a checkpoint's weights once they are loaded as ``dtype``, by the headers of its safetensors files."""
-    from safetensors import safe_open
-
-    parameters = 0
-    for file in checkpoint.glob("*.safetensors"):
-        with safe_open(str(file), framework="np") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a dict
-                count = 1
-                for length in tensors.get_slice(name).get_shape():
-                    count *= length
-                parameters += count
-    return parameters * (4 if dtype == "float32" else 2)
+def _served_as_adapter(adapter: Path, device: Device) -> bool:
+    config = read_json_object(adapter / ADAPTER_CONFIG)
+    if config.get("use_dora"):
+        return False
+    return device.rank_patterns or not (config.get("rank_pattern") or config.get("alpha_pattern"))

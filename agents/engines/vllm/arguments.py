@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,24 @@ ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
 """The executor that computes in the engine's own process, by its path: called "uni", the CPU back end replaces it."""
 
 
+@dataclass(frozen=True)
+class EngineMemory:
+    """One engine's part of each GPU: the ``share`` that must be free at its start, and its cache's ``cache_bytes``.
+
+    Without ``cache_bytes`` the cache has what vLLM measures to be left of the share.
+    """
+
+    share: float
+    cache_bytes: int | None = None
+
+
 def engine_arguments(
     checkpoint: Path,
     adapters: Mapping[str, Path],
     *,
     dtype: str | None,
     options: VllmOptions,
-    memory_share: float | None,
+    memory: EngineMemory | None,
     on_cpu: bool,
     threads_pinned: bool,
 ) -> dict[str, Any]:
@@ -60,9 +72,12 @@ def engine_arguments(
         if "distributed_executor_backend" not in arguments and not (threads_pinned or _is_split(options)):
             arguments["distributed_executor_backend"] = ONE_PROCESS
     else:
-        arguments["gpu_memory_utilization"] = memory_share or options.gpu_memory_utilization
+        memory = memory or EngineMemory(options.gpu_memory_utilization)
+        arguments["gpu_memory_utilization"] = memory.share
+        if memory.cache_bytes is not None:
+            arguments["kv_cache_memory_bytes"] = memory.cache_bytes
     if adapters:
-        arguments |= {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": _served_rank(adapters)}
+        arguments |= {"enable_lora": True, "max_loras": len(adapters), "max_lora_rank": served_rank(adapters)}
     return arguments
 
 
@@ -70,15 +85,31 @@ def _is_split(options: VllmOptions) -> bool:
     return options.tensor_parallel_size * options.pipeline_parallel_size > 1
 
 
-def _served_rank(adapters: Mapping[str, Path]) -> int:
-    """The least rank vLLM takes that holds every adapter's."""
-    ranks = {}
+def served_rank(adapters: Mapping[str, Path]) -> int:
+    """The least rank vLLM takes that holds every adapter's, those of single modules too.
+
+    Raises EngineError for a DoRA adapter, DamagedModelError for an adapter_config.json without such ranks.
+    """
+    ranks = []
     for name, path in adapters.items():
         config = read_json_object(path / ADAPTER_CONFIG)
         if config.get("use_dora"):
             raise EngineError(f"adapter {name} is a DoRA adapter, which vLLM does not serve; merge it first")
-        rank = config.get("r")
-        if not isinstance(rank, int) or not 1 <= rank <= RANKS[-1]:
-            raise DamagedModelError(f"{path / ADAPTER_CONFIG}: r", repr(rank), f"a rank from 1 to {RANKS[-1]}")
-        ranks[name] = rank
-    return next(rank for rank in RANKS if rank >= max(ranks.values()))
+        for field, rank in _ranks(config):
+            if not isinstance(rank, int) or not 1 <= rank <= RANKS[-1]:
+                raise DamagedModelError(
+                    f"{path / ADAPTER_CONFIG}: {field}", repr(rank), f"a rank from 1 to {RANKS[-1]}"
+                )
+            ranks.append(rank)
+    return next(rank for rank in RANKS if rank >= max(ranks))
+
+
+def _ranks(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The ranks in an adapter's configuration, each with the name of its field."""
+    yield "r", config.get("r")
+    pattern = config.get("rank_pattern") or {}
+    if not isinstance(pattern, dict):
+        yield "rank_pattern", pattern
+        return
+    for module, rank in pattern.items():
+        yield f"rank_pattern.{module}", rank

@@ -26,7 +26,7 @@ from agents.core.errors import EngineError, first_line
 from agents.engines.protocol import Generation
 from agents.engines.request_checks import check_adapter, check_prompt
 from agents.engines.tokenizer import ChatTokenizer
-from agents.engines.vllm.arguments import engine_arguments
+from agents.engines.vllm.arguments import EngineMemory, engine_arguments
 from agents.engines.vllm.device import device_type, prepare_environment, require_compiler, threads_are_pinned
 from agents.engines.vllm.limits import LEAST_VERSION, score_in_chunks
 from agents.engines.vllm.options import VllmOptions
@@ -84,13 +84,13 @@ class VllmEngine:
         *,
         dtype: str | None = None,
         options: VllmOptions | None = None,
-        memory_share: float | None = None,
+        memory: EngineMemory | None = None,
     ) -> VllmEngine:
         """Starts an engine and waits until it is ready, at most ``options.ready_timeout_seconds``.
 
-        ``dtype`` is float32 or bfloat16; by default bfloat16 on a GPU and float32 on a CPU. ``memory_share`` is this
-        engine's part of each GPU's memory. Raises MissingExtraError, DamagedModelError for weights that do not load,
-        and EngineError when there is no device or the engine does not become ready.
+        ``dtype`` is float32 or bfloat16; by default bfloat16 on a GPU and float32 on a CPU. ``memory`` is this engine's
+        part of each GPU's memory, by default all that may be used. Raises MissingExtraError, DamagedModelError for
+        weights that do not load, and EngineError when there is no device or the engine does not become ready.
         """
         options = options or VllmOptions()
         tokenizer = ChatTokenizer(checkpoint)
@@ -104,7 +104,7 @@ class VllmEngine:
             adapters or {},
             dtype=dtype,
             options=options,
-            memory_share=memory_share,
+            memory=memory,
             on_cpu=on_cpu,
             threads_pinned=threads_are_pinned(),
         )

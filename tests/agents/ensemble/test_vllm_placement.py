@@ -1,8 +1,11 @@
-"""Members over vLLM engines: what shares one, what is merged, how memory is split, and when it does not fit."""
+"""Members over vLLM engines: what shares one, what is merged, and what is left out where not all fit."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,19 +18,11 @@ from agents.core.manifest import Member
 from agents.engines.vllm.device import require_compiler
 from agents.engines.vllm.options import VllmOptions
 from agents.ensemble.placement import EngineSpec, EnsembleWeights
-from agents.ensemble.vllm_placement import (
-    LEAST_CACHE_BYTES,
-    OVERHEAD_BYTES,
-    Device,
-    available_memory,
-    memory_shares,
-    place_on_vllm,
-    weight_bytes,
-)
+from agents.ensemble.supervisor import EngineSupervisor
+from agents.ensemble.vllm_memory import Device, weight_bytes
+from agents.ensemble.vllm_placement import available_memory, place_on_vllm
 
 GIB = 1 << 30
-TINY_PARAMETERS = 44448
-"""By hand: 259 tokens x 32 twice, 3 layers of 32 x (32 + 16 + 16 + 32) + 3 x 32 x 64 + 2 x 32, a norm of 32."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +47,7 @@ def placed(
     weights: EnsembleWeights, device: Device, cache: Path, monkeypatch: pytest.MonkeyPatch, dtype: str | None = None
 ) -> list[EngineSpec]:
     monkeypatch.setenv("AIAC_CACHE_DIR", str(cache))
-    return place_on_vllm(VllmOptions(), dtype, device=lambda: device)(weights)
+    return place_on_vllm(VllmOptions(enforce_eager=True), dtype, device=lambda: device)(weights)
 
 
 def precisions(spec: EngineSpec) -> list[str]:
@@ -113,9 +108,51 @@ def test_a_base_that_no_member_needs_has_no_engine(
 def test_nothing_is_merged_for_an_ensemble_that_does_not_fit(
     on_cpu: bool, weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match=r"weights of base .* dora .* whole "):
+    with pytest.raises(InputError, match=r"engines that need base .* dora .* whole "):
         placed(weights, Device(on_cpu, 2 * GIB), tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_fits_is_served_and_the_lightest_member_says_why_it_is_not(
+    weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heavier = [
+        member.model_copy(update={"weight": 0.1 if member.name == "dora" else 1.0}) for member in weights.members
+    ]
+    uneven = replace(weights, members=heavier)
+    specs = placed(uneven, Device(False, 6 * GIB), tmp_path, monkeypatch)
+    by_name = {spec.name: spec for spec in specs}
+    assert [name for name, spec in by_name.items() if spec.left_out is None] == ["base", "whole"]
+    assert not (tmp_path / "merged").exists(), "nothing is merged for an engine that is left out"
+    supervisor = EngineSupervisor(by_name["dora"], lambda: None)
+    asyncio.run(supervisor.open())
+    [status] = supervisor.statuses
+    assert not status.ready
+    assert str(status.reason).startswith("left out: needs ")
+
+
+def test_an_exact_precision_takes_what_its_share_leaves_for_a_cache(
+    weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are twice as large as those that the cache was planned beside."""
+    [_, _, whole] = placed(weights, Device(False, 80 * GIB), tmp_path, monkeypatch)
+    fast, exact = (opener.args[4] for opener in whole.openers if isinstance(opener, partial))
+    assert fast.share == exact.share
+    assert fast.cache_bytes
+    assert exact.cache_bytes is None
+
+
+@pytest.mark.parametrize("knows", [True, False])
+@pytest.mark.parametrize(("pattern", "field"), [("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")])
+def test_an_adapter_with_ranks_of_its_own_is_merged_where_vllm_would_scale_it_wrongly(
+    knows: bool, pattern: str, field: str, weights: EnsembleWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patterned = shutil.copytree(weights.folders["lora"], tmp_path / "patterned")
+    config = json.loads((patterned / "adapter_config.json").read_text())
+    (patterned / "adapter_config.json").write_text(json.dumps(config | {pattern: {"q_proj": config[field]}}))
+    only = replace(weights, members=[tuned("lora")], folders={"lora": patterned})
+    [spec] = placed(only, Device(False, 80 * GIB, rank_patterns=knows), tmp_path / "cache", monkeypatch)
+    assert dict(spec.adapters) == {"lora": "lora" if knows else None}
 
 
 def test_a_merged_checkpoint_is_as_large_as_what_was_planned_for_it(
@@ -124,63 +161,6 @@ def test_a_merged_checkpoint_is_as_large_as_what_was_planned_for_it(
     placed(weights, Device(False, 80 * GIB), tmp_path, monkeypatch)
     [merged] = (folder for folder in (tmp_path / "merged").iterdir() if folder.is_dir())
     assert weight_bytes(merged, "bfloat16") == weight_bytes(weights.base, "bfloat16")
-
-
-def test_weights_are_counted_in_the_precision_they_are_loaded_in(weights: EnsembleWeights) -> None:
-    assert weight_bytes(weights.base, "float32") == 4 * TINY_PARAMETERS
-    assert weight_bytes(weights.base, "bfloat16") == 2 * TINY_PARAMETERS
-
-
-class Sized:
-    """A group as the planner sees it: a name and a checkpoint of so many gigabytes in bfloat16."""
-
-    def __init__(self, folder: Path, name: str, gigabytes: float) -> None:
-        self.name = name
-        self.checkpoint = folder / name
-        self.checkpoint.mkdir()
-        count = round(gigabytes * 1e9 / 2)
-        header = json.dumps({"w": {"dtype": "BF16", "shape": [count], "data_offsets": [0, 2 * count]}}).encode()
-        header += b" " * (-len(header) % 8)
-        with (self.checkpoint / "model.safetensors").open("wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            file.truncate(8 + len(header) + 2 * count)
-
-
-def test_a_gpu_is_split_by_size_up_to_what_may_be_used(tmp_path: Path) -> None:
-    device = Device(False, 192 * GIB)
-    small, large = Sized(tmp_path, "small", 10), Sized(tmp_path, "large", 30)
-    shares = memory_shares([small, large], "bfloat16", VllmOptions(), device)  # type: ignore[list-item]
-    assert sum(filter(None, shares)) == pytest.approx(0.9)
-    # What each has beyond its weights and the fixed needs is as 1 to 3.
-    spare = [
-        (share or 0) * device.memory_bytes - size * 1e9 - OVERHEAD_BYTES - LEAST_CACHE_BYTES
-        for share, size in zip(shares, (10, 30), strict=True)
-    ]
-    assert spare[1] / spare[0] == pytest.approx(3)
-
-
-def test_three_merged_72b_members_do_not_fit_one_gpu_and_the_refusal_does_the_sum(tmp_path: Path) -> None:
-    groups = [Sized(tmp_path, f"merged{i}", 145.4) for i in range(3)]
-    with pytest.raises(InputError) as caught:
-        memory_shares(groups, "bfloat16", VllmOptions(), Device(False, 192 * 10**9))  # type: ignore[arg-type]
-    assert caught.value.field == "ensemble"
-    assert "merged0 145.4 GB + merged1 145.4 GB + merged2 145.4 GB in bfloat16" in caught.value.found
-    assert "442.6 GB in all" in caught.value.found
-    assert "at most 172.8 GB of a GPU's memory" in caught.value.expected
-
-
-def test_weights_split_over_gpus_count_their_part(tmp_path: Path) -> None:
-    groups = [Sized(tmp_path, f"merged{i}", 145.4) for i in range(3)]
-    options = VllmOptions(tensor_parallel_size=4)
-    shares = memory_shares(groups, "bfloat16", options, Device(False, 192 * 10**9))  # type: ignore[arg-type]
-    assert sum(filter(None, shares)) == pytest.approx(0.9)
-
-
-def test_a_machine_without_a_gpu_needs_room_for_every_cache(tmp_path: Path) -> None:
-    groups = [Sized(tmp_path, "one", 1)]
-    assert memory_shares(groups, "float32", VllmOptions(), Device(True, 5 * GIB)) == [None]  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="of free memory"):
-        memory_shares(groups, "float32", VllmOptions(cpu_cache_gib=4), Device(True, 5 * GIB))  # type: ignore[arg-type]
 
 
 def test_memory_that_file_caches_hold_counts_as_available(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def main(kind: str, checkpoint: str) -> None:
                 {},
                 dtype=None,
                 options=options,
-                memory_share=None,
+                memory=None,
                 on_cpu=False,
                 threads_pinned=False,
             )
