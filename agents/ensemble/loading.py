@@ -44,6 +44,9 @@ TIMED = (
 forgotten, and predictions after the start rest on these two. They are asked together: one alone does not tell an engine
 that computes one step after the other from one that batches, and a burst then looks 20% shorter than it is."""
 
+WARM_UP_SECONDS = 600.0
+"""How long the questions of the warm-up may take together. An engine that hangs at its first real batch never ends."""
+
 
 class LoadedEnsemble:
     """An ensemble that can answer, and everything to close it."""
@@ -113,6 +116,7 @@ async def load_ensemble(
     report: Callable[[str], None] = lambda stage: None,
     *,
     all_members: bool = False,
+    warm_up_s: float = WARM_UP_SECONDS,
 ) -> LoadedEnsemble:
     """Opens the ensemble at ``path`` on the engines that ``place`` plans. ``report`` is told each stage as it starts.
 
@@ -138,9 +142,7 @@ async def load_ensemble(
             reasons = "; ".join(f"{s.name}: {s.reason or 'weight 0'}" for s in loaded.statuses)
             raise NotReadyError(f"no member of {manifest.name} can be served: {reasons}")
         report("warming up")
-        await answerer.answer(WARM_UP, Deadline.never())
-        answerer.forget_costs()
-        await run_together(answerer.answer(question, Deadline.never()) for question in TIMED)
+        await _warm_up(answerer, warm_up_s)
     except BaseException:
         await loaded.close()
         raise
@@ -216,6 +218,17 @@ async def _open_all(
             logger.error("%s is not served: %s", supervisor.spec.name, error)
     if len(failures) == len(supervisors) and not tolerant:
         raise failures[0]
+
+
+async def _warm_up(answerer: Answerer, limit_s: float) -> None:
+    """Raises EngineError when the answers take longer than ``limit_s``. Without a deadline all members are timed."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await answerer.answer(WARM_UP, Deadline.never())
+            answerer.forget_costs()
+            await run_together(answerer.answer(question, Deadline.never()) for question in TIMED)
+    except TimeoutError:
+        raise EngineError(f"the first questions were not answered within {limit_s:g} s: an engine hangs") from None
 
 
 def _voters(supervisors: Sequence[EngineSupervisor]) -> list[Voter]:

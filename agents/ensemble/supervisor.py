@@ -27,6 +27,8 @@ CHECK_SECONDS = 1.0
 """How often an engine is asked whether it still runs."""
 HEALTH_SECONDS = 10.0
 """How long that answer may take; an engine that needs longer counts as dead."""
+PROBE_SECONDS = 600.0
+"""How long the golden probes of an engine may take. Seconds each is usual; in a kernel that hangs, they never end."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 """How long to wait before a dead engine is opened again; twice as long after every attempt that failed."""
 
@@ -47,6 +49,7 @@ class EngineSupervisor:
         sleep: Sleep = asyncio.sleep,
         health_timeout_s: float = HEALTH_SECONDS,
         base: Base | None = None,
+        probe_timeout_s: float = PROBE_SECONDS,
     ) -> None:
         """``base`` is the manifest's: an engine must read its prompts as the base was read when it was exported."""
         self.spec = spec
@@ -60,6 +63,7 @@ class EngineSupervisor:
         self._changed = changed
         self._sleep = sleep
         self._health_timeout_s = health_timeout_s
+        self._probe_timeout_s = probe_timeout_s
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -122,7 +126,13 @@ class EngineSupervisor:
         report(f"loading {self.spec.name}")
         engine = await opener()
         try:
-            return engine, *await self._check(engine, report)
+            async with asyncio.timeout(self._probe_timeout_s):
+                return engine, *await self._check(engine, report)
+        except TimeoutError:
+            await engine.close()
+            raise EngineError(
+                f"{self.spec.name}: its golden probes were not computed within {self._probe_timeout_s:g} s"
+            ) from None
         except BaseException:
             await engine.close()
             raise

@@ -101,6 +101,9 @@ async def _serve(app: FastAPI, settings: Settings, reserved: socket, status: Sta
     if not state.settled.is_set():
         # The thread that reads weights cannot be interrupted, and Python would wait for it: minutes, for a large model.
         typer.echo("aiac: interrupted", err=True)
+        from agents.engines.vllm.start import end_engines
+
+        end_engines()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(130)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -30,9 +31,13 @@ from agents.engines.vllm.arguments import EngineMemory, engine_arguments
 from agents.engines.vllm.device import device_type, prepare_environment, require_compiler, threads_are_pinned
 from agents.engines.vllm.limits import LEAST_VERSION, score_in_chunks
 from agents.engines.vllm.options import VllmOptions
-from agents.engines.vllm.start import engines_give_way, ready_within
+from agents.engines.vllm.start import SHUTDOWN_SECONDS, engines_give_way, ready_within
 from agents.engines.vllm.token_scores import TokenScores
 from agents.support.concurrency import run_together
+
+STALL_SECONDS = 120.0
+"""How long vLLM may compute no step while requests are open. Kernels that are compiled at their first use take up to a
+minute; a kernel that hangs never ends, and vLLM's own health check does not see it."""
 
 
 @dataclass
@@ -56,6 +61,7 @@ class VllmEngine:
         *,
         counters: SchedulerCounters,
         on_cpu: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         import vllm
         from vllm.lora.request import LoRARequest
@@ -75,6 +81,9 @@ class VllmEngine:
         self._max_tokens = int(engine.model_config.max_model_len)
         self._closed = False
         self.counters = counters
+        self._clock = clock
+        self._open_requests = 0
+        self._steps_seen, self._seen_at = counters.steps, clock()
 
     @classmethod
     def load(
@@ -195,12 +204,23 @@ class VllmEngine:
             await self._engine.check_health()
         except Exception as error:
             raise EngineError(f"the vLLM engine has stopped: {first_line(error, limit=300)}") from None
+        if self._open_requests == 0 or self.counters.steps != self._steps_seen:
+            self._look_at_steps()
+        elif self._clock() - self._seen_at > STALL_SECONDS:
+            raise EngineError(
+                f"the vLLM engine hangs: no step in {STALL_SECONDS:g} s, with {self._open_requests} requests open"
+            )
+
+    def _look_at_steps(self) -> None:
+        self._steps_seen, self._seen_at = self.counters.steps, self._clock()
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
             engine, self._engine = self._engine, None
-            await asyncio.to_thread(engine.shutdown)
+            # Versions up to 0.11 kill after five seconds and cannot be told otherwise.
+            patience = {"timeout": SHUTDOWN_SECONDS} if "timeout" in signature(engine.shutdown).parameters else {}
+            await asyncio.to_thread(engine.shutdown, **patience)
             # vLLM takes all there is at its start out of the collector's sight, so circles with it are never found, and
             # its destructor would do this once more when the interpreter has already taken itself apart.
             engine.shutdown = lambda: None
@@ -227,6 +247,9 @@ class VllmEngine:
             lora_request=None if adapter is None else self._lora_requests[adapter],
         )
         final = None
+        if self._open_requests == 0:
+            self._look_at_steps()
+        self._open_requests += 1
         try:
             async for output in stream:
                 final = output
@@ -234,6 +257,8 @@ class VllmEngine:
             raise EngineError("the vLLM engine has stopped") from None
         except Exception as error:
             raise EngineError(f"the vLLM engine failed: {first_line(error, limit=300)}") from None
+        finally:
+            self._open_requests -= 1
         if final is None:
             raise EngineError("the vLLM engine ended a request without an output")
         return final

@@ -1,4 +1,4 @@
-"""Starting a vLLM engine within a time limit, one at a time, and on a CPU behind the process that asks it.
+"""Start a vLLM engine within a time limit, one at a time, and on a CPU behind the process that asks it; end it.
 
 vLLM waits for its engine process as long as that lives: ``VLLM_ENGINE_READY_TIMEOUT_S`` only bounds what comes after.
 So the process of an engine that is late is killed, which vLLM notices.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
@@ -20,6 +21,10 @@ PROCESS_NAME = "EngineCore"
 LOOK_SECONDS = 0.1
 ENGINE_NICENESS = 10
 """Behind this process, which must answer in time, and before what fills the pool of questions, which is at 19."""
+
+SHUTDOWN_SECONDS = 15.0
+"""How long an engine may take to end by itself. vLLM gives ROCm as long: one killed earlier may leave the card's memory
+taken."""
 
 _starting = threading.Lock()
 
@@ -73,6 +78,30 @@ def engines_give_way() -> None:
                 for thread in each.threads():
                     niceness = max(ENGINE_NICENESS, os.getpriority(os.PRIO_PROCESS, thread.id))
                     os.setpriority(os.PRIO_PROCESS, thread.id, niceness)
+
+
+def end_engines(grace_s: float = SHUTDOWN_SECONDS) -> None:
+    """End the engine processes of this one, and what those started; kill what is left after ``grace_s``.
+
+    For a process that leaves without its clean-up: an engine that loads does not notice, and keeps the card's memory.
+    """
+    engines = _engine_processes()
+    if not engines:
+        return
+    import psutil
+
+    workers = []
+    for engine in engines:
+        with suppress(psutil.Error):
+            workers += psutil.Process(engine.pid).children(recursive=True)
+        engine.terminate()
+    end = time.monotonic() + grace_s
+    for engine in engines:
+        engine.join(max(0.0, end - time.monotonic()))
+        engine.kill()
+    for worker in workers:
+        with suppress(psutil.Error):
+            worker.kill()
 
 
 def _engine_processes() -> set[BaseProcess]:

@@ -16,7 +16,7 @@ from agents.engines.vllm.limits import MAX_CANDIDATES
 from agents.support.concurrency import run_together
 
 
-class Run(Protocol):
+class RunRequest(Protocol):
     """Runs one request with these fields of vLLM's ``SamplingParams`` and returns vLLM's last output for it."""
 
     def __call__(
@@ -27,7 +27,7 @@ class Run(Protocol):
 class TokenScores:
     """Scores tokens with ``run``. ``fields`` are the names of the fields that vLLM's ``SamplingParams`` has."""
 
-    def __init__(self, run: Run, fields: Container[str]) -> None:
+    def __init__(self, run: RunRequest, fields: Container[str]) -> None:
         self._run = run
         self._by_id = "logprob_token_ids" in fields
         self._chooses_cache = "skip_reading_prefix_cache" in fields

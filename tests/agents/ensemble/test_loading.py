@@ -227,6 +227,19 @@ def test_an_engine_that_breaks_is_closed(workshop: Workshop) -> None:
     assert workshop.engine.closed
 
 
+def test_a_warm_up_that_never_ends_is_given_up_and_the_engine_is_closed(workshop: Workshop) -> None:
+    workshop.engine.hanging.add(None)
+    path = write_manifest(
+        manifest_of(letter_member("plain"), base=Base(model="tiny", sha256=sha(WEIGHTS))), workshop.folder
+    )
+    work = load_ensemble(
+        path, lambda name: workshop.checkpoint, adapters_together([workshop.open_engine]), warm_up_s=0.05
+    )
+    with pytest.raises(EngineError, match=r"not answered within 0\.05 s: an engine hangs"):
+        asyncio.run(asyncio.wait_for(work, 10))
+    assert workshop.engine.closed
+
+
 def test_a_manifest_may_be_a_file_of_another_name(workshop: Workshop) -> None:
     loaded = workshop.load(adapter(), file="mine.json")
     assert loaded.statuses[0].ready

@@ -292,3 +292,16 @@ def test_nothing_is_opened_again_for_nobody() -> None:
         asyncio.run(supervisor.open())
     assert first.closed
     assert supervisor.engine is None
+
+
+def test_probes_that_never_end_are_given_up_and_the_engine_is_closed() -> None:
+    engine = ScriptedEngine(hanging={"tuned"})
+
+    async def open_it() -> Engine:
+        return engine
+
+    spec = EngineSpec("base", [MEMBER], {"tuned": "tuned"}, [open_it])
+    supervisor = EngineSupervisor(spec, lambda: None, probe_timeout_s=0.05)
+    with pytest.raises(EngineError, match=r"base: its golden probes were not computed within 0\.05 s"):
+        asyncio.run(supervisor.open())
+    assert engine.closed

@@ -5,16 +5,25 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import pytest
 
 from agents.core.errors import EngineError
-from agents.engines.vllm.start import ENGINE_NICENESS, PROCESS_NAME, engines_give_way, ready_within
+from agents.engines.vllm.start import ENGINE_NICENESS, PROCESS_NAME, end_engines, engines_give_way, ready_within
 
 GUARD_SECONDS = 60.0
 Start = Callable[[str], BaseProcess]
+
+
+def ignore_requests_to_end() -> None:
+    """Runs in a process: an engine in the middle of a kernel."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        signal.pause()
 
 
 @pytest.fixture
@@ -65,3 +74,33 @@ def test_engine_processes_stand_behind_this_one_and_others_do_not(start: Start) 
     assert pool.pid is not None
     assert os.getpriority(os.PRIO_PROCESS, engine.pid) == max(own, ENGINE_NICENESS)
     assert os.getpriority(os.PRIO_PROCESS, pool.pid) == os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
+def test_engines_are_ended_and_nothing_else(start: Start) -> None:
+    engine, pool = start(f"{PROCESS_NAME}_DP0"), start("pool")
+    end_engines(GUARD_SECONDS)
+    engine.join(GUARD_SECONDS)
+    assert engine.exitcode == -signal.SIGTERM
+    assert pool.is_alive()
+
+
+def test_an_engine_that_does_not_end_is_killed_after_its_time() -> None:
+    deaf = multiprocessing.get_context("spawn").Process(target=ignore_requests_to_end, name=PROCESS_NAME)
+    deaf.start()
+    assert deaf.pid is not None
+    until_ignored(deaf.pid)
+    end_engines(0.1)
+    deaf.join(GUARD_SECONDS)
+    assert deaf.exitcode == -signal.SIGKILL
+
+
+def until_ignored(pid: int) -> None:
+    """Until the process has its handler: the kernel's list of ignored signals has the bit of SIGTERM."""
+    bit = 1 << (signal.SIGTERM - 1)
+    end = time.monotonic() + GUARD_SECONDS
+    while time.monotonic() < end:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        ignored = next(line for line in status.splitlines() if line.startswith("SigIgn:"))
+        if int(ignored.split()[1], 16) & bit:
+            return
+    raise AssertionError("the process did not start")
