@@ -53,7 +53,8 @@ async def _open(
     from agents.engines.remote.engine import RemoteEngine
 
     async def admit(server: RemoteEngine, asked: str | None) -> str | None:
-        failed = [s for s in [await check_member(member, server, asked) for member in members] if not s.ready]
+        statuses = [await check_member(member, server, asked, weights.alternatives) for member in members]
+        failed = [status for status in statuses if not status.ready]
         reasons = "; ".join(f"{status.name}: {status.reason}" for status in failed)
         if any(status.difference_nats is None for status in failed):
             # Not another number but none: the server is tried again.
