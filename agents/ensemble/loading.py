@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from agents.answering.answerer import Answerer
@@ -16,7 +15,7 @@ from agents.core.manifest import FILE_NAME, Manifest
 from agents.core.schema import Question
 from agents.engines.protocol import Engine
 from agents.ensemble.base_model import FindModel
-from agents.ensemble.golden_probes import MemberStatus, alternatives_of
+from agents.ensemble.golden_probes import MemberStatus
 from agents.ensemble.manifest_file import read_manifest
 from agents.ensemble.placement import EngineSpec, EnsembleWeights, Place
 from agents.ensemble.supervisor import EngineSupervisor
@@ -176,7 +175,7 @@ async def _plan(
     """The manifest, and the engines of its members once their weights are verified."""
     manifest, weights = await verified_weights(path, find_model, report, all_members=all_members)
     report("placing members")
-    specs = [replace(spec, alternatives=weights.alternatives) for spec in await asyncio.to_thread(place, weights)]
+    specs = await asyncio.to_thread(place, weights)
     return manifest, specs
 
 
@@ -199,8 +198,7 @@ async def verified_weights(
     await asyncio.to_thread(verify_base, manifest, checkpoint)
     members = [member for member in manifest.members if all_members or member.weight > 0]
     folders = await asyncio.to_thread(verified_folders, members, folder)
-    base = manifest.base
-    return manifest, EnsembleWeights(base.model, checkpoint, base.sha256, members, folders, alternatives_of(manifest))
+    return manifest, EnsembleWeights(manifest.base.model, checkpoint, manifest.base.sha256, members, folders)
 
 
 async def _open_all(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from agents.core.manifest import Member
 from agents.engines.protocol import Engine
-from agents.ensemble.golden_probes import Alternatives
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,6 @@ class EnsembleWeights:
     base_sha256: str
     members: Sequence[Member]
     folders: Mapping[str, Path]
-    alternatives: Alternatives = field(default_factory=dict)
-    """Probes of all members of the manifest and of the base, also of those that are not served."""
 
 
 Open = Callable[[], Awaitable[Engine]]
@@ -52,8 +49,6 @@ class EngineSpec:
     openers: Sequence[Open]
     left_out: str | None = None
     """Why the engine is not opened, now or later: what there is room for is served without it."""
-    alternatives: Alternatives = field(default_factory=dict)
-    """As in ``EnsembleWeights``. Loading fills it in, whoever placed the members."""
 
 
 Place = Callable[[EnsembleWeights], list[EngineSpec]]

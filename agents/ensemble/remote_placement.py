@@ -53,8 +53,7 @@ async def _open(
     from agents.engines.remote.engine import RemoteEngine
 
     async def admit(server: RemoteEngine, asked: str | None) -> str | None:
-        statuses = [await check_member(member, server, asked, weights.alternatives) for member in members]
-        failed = [status for status in statuses if not status.ready]
+        failed = [s for s in [await check_member(member, server, asked) for member in members] if not s.ready]
         reasons = "; ".join(f"{status.name}: {status.reason}" for status in failed)
         if any(status.difference_nats is None for status in failed):
             # Not another number but none: the server is tried again.

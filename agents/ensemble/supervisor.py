@@ -60,8 +60,6 @@ class EngineSupervisor:
             MemberStatus(m.name, False, None, "not loaded yet") for m in spec.members
         ]
         self.restarts = 0
-        self.refused = False
-        """Every member was computed, and wrongly. To open the engine again would compute the same."""
         self._changed = changed
         self._sleep = sleep
         self._health_timeout_s = health_timeout_s
@@ -83,24 +81,17 @@ class EngineSupervisor:
 
         A faster precision that misses a probe gives way to the next opener; the last one serves whoever passes. One
         that does not open, for want of memory say, takes nobody down: the one before it serves whoever passed there.
-        Raises EngineError that says "refused" when it served no one, and sets ``refused``.
         """
         if self.spec.left_out is not None:
             logger.error("%s is not served: %s", self.spec.name, self.spec.left_out)
             self.fail(self.spec.left_out)
             return
         before: Open | None = None
-        self.refused = False
-        refusals: Sequence[MemberStatus] = ()
         for number, opener in enumerate(self.spec.openers, start=1):
             last = number == len(self.spec.openers)
             try:
                 engine, voters, statuses = await self._opened(opener, report)
             except AiacError as error:
-                if before is None and refusals and all(status.refused for status in refusals):
-                    self.refused = True
-                    reasons = "; ".join(f"{status.name} {status.reason}" for status in refusals)
-                    raise EngineError(f"refused: {reasons}; then {error}") from error
                 if before is None:
                     raise
                 report(f"back to the engine before: {error}")
@@ -110,7 +101,7 @@ class EngineSupervisor:
             if not (last or engine.dtype == "float32" or all(status.ready for status in statuses)):
                 report(f"{engine.dtype} does not reproduce the golden probes")
                 await engine.close()
-                before, refusals = opener if voters else None, statuses
+                before = opener if voters else None
                 continue
             for status in statuses:
                 if not status.ready:
@@ -160,7 +151,7 @@ class EngineSupervisor:
             renderer = PromptRenderer(engine.tokenizer, engine.max_tokens, member.template_arguments)
             report(f"checking {member.name}")
             adapter = self.spec.adapters[member.name]
-            status = await check_member(member, engine, adapter, self.spec.alternatives)
+            status = await check_member(member, engine, adapter)
             statuses.append(status)
             if status.ready:
                 voters.append(Voter(member, engine, renderer, adapter))
@@ -170,8 +161,6 @@ class EngineSupervisor:
         while True:
             await self._sleep(CHECK_SECONDS)
             try:
-                if self.refused:
-                    continue
                 if self.engine is not None:
                     wrong = await self._wrong_with(self.engine)
                     if wrong is None:
@@ -208,10 +197,6 @@ class EngineSupervisor:
             try:
                 await self.open()
             except Exception as error:
-                if self.refused:
-                    logger.error("%s: not started again: %s", self.spec.name, error)
-                    self.fail(str(error))
-                    return
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_SECONDS)
                 known = isinstance(error, AiacError)
                 logger.log(logging.WARNING if known else logging.ERROR, "%s: not started: %s", self.spec.name, error)
@@ -222,7 +207,7 @@ class EngineSupervisor:
             return
 
     def fail(self, reason: str) -> None:
-        """Marks it as not running; ``watch`` opens it again unless it is ``refused``."""
+        """Marks it as not running; ``watch`` opens it again."""
         self.engine, self.voters = None, ()
         self.statuses = [replace(status, ready=False, reason=reason) for status in self.statuses]
 

@@ -29,9 +29,8 @@ from training.curation.keyed_rows import DataFile, KeyedRow, named_data
 from training.recipe import CandidateRecipe, ExportRecipe, FitRecipe
 from training.release.admission import MemberResult, judge_members
 from training.release.fit import EnsembleFit, fit_ensemble
-from training.release.golden_probes import ProbeRecorder, base_probes
+from training.release.golden_probes import ProbeRecorder
 from training.release.placed_weights import WeightsPlacer, checkpoint_dtype
-from training.release.probe_questions import PROBE_QUESTIONS
 from training.release.score import ScoredMembers, score_members
 from training.support.progress import StageProgress
 from training.support.statistics import wilson_interval
@@ -108,13 +107,11 @@ async def export_ensemble(
     fit = fit_ensemble(admitted, keys, plan.fit.seed)
     released = _released(scored, fit, keys, trained=plan.adapters)
     recorder = ProbeRecorder(PromptRenderer(engine.tokenizer), _probe_questions(rows, plan.probes))
-    members = await asyncio.to_thread(_place_and_probe, released, placer, recorder, advance)
-    recorded = await asyncio.to_thread(base_probes, members, checkpoint, recorder)
     manifest = Manifest(
         name=plan.name,
-        base=base.model_copy(update={"probes": recorded}),
+        base=base,
         pooling=fit.chosen.pool.pooling,
-        members=members,
+        members=await asyncio.to_thread(_place_and_probe, released, placer, recorder, advance),
         answer_prior=_key_prior(rows),
         provenance={**plan.provenance, **_provenance(files, results, fit, engine.dtype)},
     )
@@ -160,9 +157,8 @@ def _place_and_probe(
 
 
 def _probe_questions(rows: Sequence[KeyedRow], count: int) -> list[Question]:
-    """Questions spread evenly over the rows; more of our own where the rows are too few."""
-    spread = [row.question for row in rows[:: max(len(rows) // count, 1)][:count]]
-    return [*spread, *PROBE_QUESTIONS][:count]
+    """Questions spread evenly over the rows."""
+    return [row.question for row in rows[:: max(len(rows) // count, 1)][:count]]
 
 
 def _provenance(
