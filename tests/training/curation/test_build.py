@@ -19,6 +19,7 @@ from tiny_checkpoint import write_tiny_checkpoint
 from agents.core.errors import DiskSpaceError, FileError, InputError
 from agents.core.schema import Question
 from agents.ensemble.engine_kinds import transformers_openers
+from agents.support.atomic_file import TEMPORARY
 from training.curation.build import build_data
 from training.curation.difficulty import model_difficulty
 from training.curation.recipe import DataRecipe
@@ -244,7 +245,7 @@ def test_too_little_disk_is_told_before_rows_are_scored(recipe: DataRecipe, tmp_
 
 def test_a_write_that_fails_is_one_sentence(recipe: DataRecipe, tmp_path: Path) -> None:
     def pull_the_rug(questions: Sequence[Question]) -> list[float]:
-        for staging in tmp_path.glob(".out.*"):
+        for staging in tmp_path.glob(f"{TEMPORARY}*"):
             shutil.rmtree(staging)
         return [0.5] * len(questions)
 

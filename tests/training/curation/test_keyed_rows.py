@@ -95,7 +95,7 @@ def test_a_limit_draws_the_same_rows_for_the_same_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("quiz.json", b"\xff\xfe"), ("quiz.json.gz", b"no gzip"), ("quiz.json.gz", gzip.compress(b"[]" * 99)[:-9])],
+    [("quiz.json", b'["\xff"]'), ("quiz.json.gz", b"no gzip"), ("quiz.json.gz", gzip.compress(b"[]" * 99)[:-9])],
 )
 def test_contents_that_cannot_be_read_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
