@@ -146,9 +146,11 @@ def main(arguments: list[str] | None = None) -> None:
     elif options.quick:
         print_report(report(2, 4, 1.0, TokenCounter("words", lambda text: len(text.split()))))
     else:
-        from aiac.commands.models import find_or_pull
+        from aiac.commands.models import find_or_pull_with_progress
 
-        print_report(report(options.questions, options.long, options.latency_ms, token_counter(find_or_pull)))
+        print_report(
+            report(options.questions, options.long, options.latency_ms, token_counter(find_or_pull_with_progress))
+        )
 
 
 if __name__ == "__main__":

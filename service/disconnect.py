@@ -9,7 +9,7 @@ from typing import TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
-from agents.support.cancellation import InterruptedWorkError, cancel_on
+from agents.support.concurrency import InterruptedWorkError, cancel_on
 
 T = TypeVar("T")
 

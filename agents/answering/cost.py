@@ -123,7 +123,7 @@ class Reservation:
         self.steps = 0
 
     def withdraw(self) -> None:
-        """What has not been completed makes room for others, which says nothing of the engine's speed. Idempotent."""
+        """Give up the steps left to make room for others. It says nothing of the engine's speed. Idempotent."""
         for _ in range(self.steps):
             self.queue.withdraw(self.member, self.size)
         self.steps = 0

@@ -1,4 +1,4 @@
-"""What prompts need of a tokenizer, so that rendering them knows no library."""
+"""The tokenizer that prompts need, as a protocol: rendering knows no library."""
 
 from __future__ import annotations
 

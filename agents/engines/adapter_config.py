@@ -1,4 +1,4 @@
-"""What an adapter's folder says of itself, checked before PEFT or vLLM reads it: other people make adapters."""
+"""Check an adapter's configuration before PEFT or vLLM reads it: other people make adapters."""
 
 from __future__ import annotations
 

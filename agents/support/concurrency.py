@@ -1,9 +1,9 @@
-"""Coroutines that run at the same time and end together."""
+"""Coroutines that run at the same time, and are cancelled together or when an event comes first."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,3 +23,31 @@ async def cancel_all(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class InterruptedWorkError(Exception):
+    """Raised when the event comes before the work ends."""
+
+
+async def cancel_on(event: Callable[[], Awaitable[object]], work: Awaitable[T]) -> T:
+    """Return the result of ``work``, which begins at once. Raises InterruptedWorkError when ``event`` ends first.
+
+    ``work`` has been cancelled and has ended by then.
+    """
+    limit = asyncio.timeout(None)
+
+    async def watch() -> None:
+        await event()
+        limit.reschedule(0.0)
+
+    try:
+        async with limit:
+            watching = asyncio.create_task(watch())
+            try:
+                return await work
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise InterruptedWorkError from None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import TypeVar
 
-from agents.support.cancellation import cancel_on
+from agents.support.concurrency import cancel_on
 
 T = TypeVar("T")
 

@@ -31,12 +31,12 @@ def check(
     from agents.ensemble.engine_kinds import placement
     from agents.ensemble.loading import check_ensemble, find_ensemble
     from agents.ensemble.manifest_file import read_manifest
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
 
     console = Console(stderr=True, markup=False, highlight=False)
     place = placement(engine, dtype=dtype)
     folder = find_ensemble(ensemble)
-    statuses = asyncio.run(check_ensemble(folder, find_or_pull, place, console.print))
+    statuses = asyncio.run(check_ensemble(folder, find_or_pull_with_progress, place, console.print))
     if missing := unrecorded(read_manifest(folder)):
         line = f"not checked, since the manifest has no hash of them: {', '.join(missing)}; export it again"
         console.print(line, soft_wrap=True)

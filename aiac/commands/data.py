@@ -40,14 +40,14 @@ def build(
     """
     from rich.console import Console
 
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from aiac.commands.shared import staged_progress
     from training.curation.build import build_data
     from training.curation.recipe import DataRecipe
     from training.recipe import read_yaml
 
     loaded = read_yaml(recipe, DataRecipe, "data")
-    checkpoint = find_or_pull(model) if difficulty == "model" else None
+    checkpoint = find_or_pull_with_progress(model) if difficulty == "model" else None
     started = time.perf_counter()
     with staged_progress() as tell:
         scorer = None if checkpoint is None else _model_scorer(checkpoint, tell)

@@ -42,7 +42,7 @@ def doctor(
 
     from agents.core.edition import load_edition
     from aiac.commands.doctor_view import findings_table, progress_line, verdict_line
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from aiac.commands.shared import puzzle_source
     from tournament.doctor.examine import examine, sample_questions
     from tournament.doctor.finding import Examination, passes
@@ -50,7 +50,7 @@ def doctor(
 
     limits = load_edition(edition)
     numbers = read_sizes(QUICK_SIZES if quick else sizes)
-    counter = token_counter(find_or_pull, tokenizer)
+    counter = token_counter(find_or_pull_with_progress, tokenizer)
     samples = sample_questions(numbers[-1], limits, counter, puzzle_source(), seed=seed)
     examination = Examination(limits, counter.count, counter.name, samples, numbers)
     progress = Console(stderr=True, markup=False, highlight=False)

@@ -24,13 +24,13 @@ def export(
     Data files are looked for as paths and in the folder AIAC_DATA_DIR.
     """
     from agents.ensemble.engine_kinds import transformers_openers
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from aiac.commands.shared import staged_progress
     from training.recipe import ExportRecipe, read_yaml
     from training.release.export import ExportPlan, export_ensemble
 
     loaded = read_yaml(recipe, ExportRecipe)
-    checkpoint = find_or_pull(loaded.model)
+    checkpoint = find_or_pull_with_progress(loaded.model)
     with staged_progress() as advance:
         [open_engine] = transformers_openers(dtype=dtype)
         done = asyncio.run(export_ensemble(ExportPlan.of(loaded), lambda name: checkpoint, open_engine, advance))

@@ -36,14 +36,14 @@ def merge(
 
     The result is compared with what it should equal on rendered questions; merge.json in the output says how it fared.
     """
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from aiac.commands.shared import staged_progress
     from training.merging.merge import merge as merge_adapters
     from training.merging.options import MergeOptions
 
     weights = tuple(weight) if weight else None
     options = MergeOptions(how, weights, rank, density, seed, dtype, allow_approximate)  # type: ignore[arg-type]
-    checkpoint = find_or_pull(base)
+    checkpoint = find_or_pull_with_progress(base)
     with staged_progress() as advance:
         report = merge_adapters(checkpoint, adapter, output, options, advance)
     typer.echo(summary(report), err=True)

@@ -65,7 +65,7 @@ def pull(name: Annotated[str, typer.Argument(help="A name that `aiac models list
     typer.echo(pull_with_progress(name, ModelStore()))
 
 
-def find_or_pull(model: str) -> Path:
+def find_or_pull_with_progress(model: str) -> Path:
     """The checkpoint folder ``model`` is, or that of the catalogue model it names, pulled with bars if need be.
 
     Raises as ``checkpoint_folder`` and ``ModelStore.pull`` do.

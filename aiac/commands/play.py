@@ -83,7 +83,7 @@ def play(
     from agents.answering.question_file import dump_rows
     from agents.core.edition import load_edition
     from agents.support.atomic_file import require_writable, write_whole
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from aiac.commands.shared import open_ensemble, puzzle_source
     from puzzles.checking import ProofChecker
     from tournament.match.description import MatchDescription
@@ -102,12 +102,12 @@ def play(
     # A team may be a file of questions.
     teams = [Path(team) for team in (home, away) if team is not None and "://" not in team]
     require_writable(*outputs, inputs=[*teams, *(file for file in (tie_break, round_robin) if file is not None)])
-    counter = token_counter(find_or_pull, tokenizer)
+    counter = token_counter(find_or_pull_with_progress, tokenizer)
     closed_set = read_closed_set(tie_break, limits, counter.count) if tie_break else []
     number = questions or limits.default_questions
     match = MatchDescription(limits, counter, number, seed or 0, difficulty, closed_set)
     options = TeamOptions(match.seed, seed is not None, base_model, python, detail)
-    opener = TeamOpener(options, puzzle_source, find_or_pull, open_ensemble)
+    opener = TeamOpener(options, puzzle_source, find_or_pull_with_progress, open_ensemble)
     checker = ProofChecker()
     try:
         judges = _judges(panel, opener, checker)

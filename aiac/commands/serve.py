@@ -39,7 +39,7 @@ def serve(
     from agents.ensemble.engine_kinds import placement
     from agents.ensemble.loading import find_ensemble, load_ensemble
     from agents.ensemble.manifest_file import read_manifest
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from service.server import allow_open_files, is_loopback, reserve_port
     from service.settings import load_settings
 
@@ -52,7 +52,7 @@ def serve(
         model = read_manifest(folder).base.model
         if settings.api_key is None and not is_loopback(settings.host):
             typer.echo(f"aiac: warning: anyone who reaches {settings.host} may ask; set AIAC_API_KEY", err=True)
-        checkpoint = find_or_pull(model)
+        checkpoint = find_or_pull_with_progress(model)
 
         async def load(report: Callable[[str], None]) -> LoadedEnsemble:
             return await load_ensemble(folder, lambda name: checkpoint, place, report)

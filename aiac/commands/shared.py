@@ -35,14 +35,14 @@ async def open_ensemble(name: str, *, dtype: str | None = None, all_members: boo
 
     from agents.ensemble.engine_kinds import placement
     from agents.ensemble.loading import find_ensemble, load_ensemble
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
 
     path = find_ensemble(name)
     console = Console(stderr=True)
     # Not a live spinner: the pull draws its own bars, and rich shows one live display at a time.
     return await load_ensemble(
         path,
-        find_or_pull,
+        find_or_pull_with_progress,
         placement("transformers", dtype=dtype),
         lambda stage: console.print(f"[dim]{stage}[/dim]"),
         all_members=all_members,

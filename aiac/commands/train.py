@@ -44,7 +44,7 @@ def train(
 
     from agents.core.errors import InputError
     from aiac.commands.export import show_export
-    from aiac.commands.models import find_or_pull
+    from aiac.commands.models import find_or_pull_with_progress
     from aiac.commands.shared import staged_progress
     from training.support.devices import processes
     from training.train import load_rows, release, release_opener, release_writers, train_members
@@ -56,7 +56,7 @@ def train(
         loaded = loaded.model_copy(update={"members": [known[name] for name in members]})
     state = processes()
     with state.main_process_first():
-        checkpoint = find_or_pull(loaded.model)
+        checkpoint = find_or_pull_with_progress(loaded.model)
     with staged_progress(shown=state.is_main_process) as advance:
         with state.main_process_first():
             rows = load_rows(loaded, advance)

@@ -19,7 +19,7 @@ from agents.asking.pool.store import QuestionStore
 from agents.asking.proposal import DraftSource, Gate, Proposer, RejectedError
 from agents.core.errors import EngineError
 from agents.core.topics import Topic
-from agents.support.cancellation import InterruptedWorkError
+from agents.support.concurrency import InterruptedWorkError
 from agents.support.priority import Priority, PriorityGate
 from puzzles import LEVELS
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agents.support.cancellation import InterruptedWorkError
+from agents.support.concurrency import InterruptedWorkError
 from agents.support.priority import Priority, PriorityGate
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agents.support.cancellation import cancel_on
+from agents.support.concurrency import cancel_on
 
 
 async def never() -> None:
